@@ -1,0 +1,59 @@
+"""Configuration of training and forecasting."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import Field, field_validator
+
+from parlevel.config.data import Share
+from parlevel.config.section import Section
+
+LEVELS = [0.025, 0.05, 0.1, 0.2, 0.25, 0.3, 0.4, 0.5, 0.6, 0.7, 0.75, 0.8, 0.9, 0.95, 0.975]
+
+
+class Candidate(Section):
+    """A model that groups may choose."""
+
+    model: str  # registry name
+    only: Literal["all", "high_volume"] = "all"  # which series it is offered to
+    parameters: dict[str, Any] = Field(default_factory=dict)  # hyperparameters, checked by the model
+
+
+class Train(Section):
+    """How groups are made and models chosen."""
+
+    group_by: list[Literal["category", "department", "location", "velocity", "pattern"]] = [
+        "category",
+        "velocity",
+        "pattern",
+    ]
+    min_group_series: int = Field(60, ge=1)  # smaller groups are merged with their neighbours
+    max_group_mb: float = Field(256, gt=0)  # memory budget of one group's training, MiB; giants are split
+    high_volume_share: Share = 0.02  # share of series, by recent volume, that the deep model is offered to
+    candidates: list[Candidate] = [
+        Candidate(model="seasonal_naive"),
+        Candidate(model="forest"),
+        Candidate(model="lstm", only="high_volume"),
+    ]
+    floor: str = "seasonal_naive"  # registry name of the model that every series can fall back to
+    folds: int = Field(3, ge=1)  # rolling cutoffs; the newest is held back to judge choice and calibration
+    fold_step: int = Field(28, ge=1)  # periods between cutoffs
+    loss: Literal["wape", "rmsse", "mase", "pinball"] = "pinball"  # what the choice minimises
+    blend: bool = True  # weigh the two best models when that lowers the loss on the folds
+
+
+class Forecast(Section):
+    """What the forecast stage promises."""
+
+    levels: list[float] = LEVELS  # quantile levels
+    max_failed_share: Share = 0.01  # stop above this share of series without a forecast
+    max_fallback_share: Share = 0.25  # warn above this share of series on the fallback
+
+    @field_validator("levels")
+    @classmethod
+    def _increasing(cls, levels: list[float]) -> list[float]:
+        inside = all(0 < level < 1 for level in levels)
+        if not inside or sorted(set(levels)) != levels or len(levels) < 9 or 0.5 not in levels:
+            raise ValueError(f"must be at least 9 increasing levels inside (0, 1), with 0.5. Got {levels}.")
+        return levels

@@ -1,0 +1,50 @@
+"""Configuration of replenishment, of its evaluation and of the Spark session."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import Field
+
+from parlevel.config.section import Section
+
+
+class Replenish(Section):
+    """How orders are decided."""
+
+    policy: str = "optimal"  # registry name of the policy that simulations play
+    parameters: dict[str, Any] = Field(default_factory=dict)  # of the policy, checked by it
+    n_paths: int = Field(64, ge=8)  # demand sample paths per series
+    solver: Literal["SCIP", "HIGHS", "CP_SAT"] = "SCIP"  # integer solver of the coupled master
+    time_limit: float = Field(20.0, gt=0)  # seconds per group
+    max_gap: float = Field(0.01, ge=0)  # stop a group's solve at this relative gap
+    rounds: int = Field(8, ge=1)  # pricing rounds per group
+    budget_rounds: int = Field(6, ge=1)  # rounds over all groups to price what groups share
+
+
+class Evaluate(Section):
+    """How the plan's worth is measured."""
+
+    baseline: str = "min_max"  # registry name of the policy to compare with
+    baseline_parameters: dict[str, Any] = Field(default_factory=dict)
+    segments: list[Literal["pattern", "velocity", "category"]] = ["pattern", "velocity"]
+    max_series: int = Field(0, ge=0)  # simulate at most this many series, drawn by content; 0: all
+
+
+class Report(Section):
+    """What the report shows."""
+
+    fans: int = Field(12, ge=1)  # series drawn with their forecast fan
+    rows: int = Field(2000, ge=1)  # order lines in the searchable table
+    currency: str = "$"  # printed before money
+
+
+class Spark(Section):
+    """The session parlevel starts when none is handed in."""
+
+    master: str | None = None  # null: what spark-submit says, else local[cores]
+    cores: int | None = None  # local cores; null: all
+    driver_memory: str = "2g"  # JVM heap of a local session
+    python_memory: str | None = None  # address-space limit of a Python worker, e.g. 4g; null: none
+    partitions: int | None = None  # shuffle partitions; null: from the size
+    conf: dict[str, str] = Field(default_factory=dict)  # any further Spark setting

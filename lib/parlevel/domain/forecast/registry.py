@@ -1,0 +1,30 @@
+"""The forecasters that a configuration can name."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from parlevel.domain.forecast.base import Forecaster
+from parlevel.registry import resolve
+
+FORECASTERS: dict[str, str] = {
+    "seasonal_naive": "parlevel.domain.forecast.seasonal_naive:SeasonalNaive",
+    "forest": "parlevel.domain.forecast.forest:Forest",
+    "lstm": "parlevel.domain.forecast.lstm:LSTM",
+}
+
+
+def forecaster(name: str, **hyperparameters: Any) -> Forecaster:
+    """A new forecaster of that name.
+
+    Raises:
+        RegistryError: unknown name, or its library is not installed.
+    """
+    model: Forecaster = resolve("forecaster", FORECASTERS, name)(**hyperparameters)
+    return model
+
+
+def forecaster_class(name: str) -> type[Forecaster]:
+    """The class behind a name, to load a stored model with `from_bytes`."""
+    found: type[Forecaster] = resolve("forecaster", FORECASTERS, name)
+    return found
