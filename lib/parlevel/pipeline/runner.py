@@ -1,0 +1,186 @@
+"""Runs stages in order: names the run, reuses what is unchanged, keeps the run log."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from importlib import import_module
+from typing import Literal
+
+from pyspark.sql import SparkSession
+from pyspark.sql import functions as F
+
+from parlevel.config import Config
+from parlevel.errors import ConfigError, DataError
+from parlevel.pipeline import identity
+from parlevel.schemas import STAGES, contract
+from parlevel.sources.registry import source
+from parlevel.spark.tables import Tables, spark_schema, stage_tables
+
+log = logging.getLogger("parlevel")
+
+
+@dataclass(frozen=True)
+class Event:
+    """Something that a watcher of a run wants to know."""
+
+    stage: str
+    status: Literal["start", "done", "reused", "failed"]
+    seconds: float = 0.0
+    rows: dict[str, int] = field(default_factory=dict)
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """What a run did."""
+
+    run_id: str
+    events: tuple[Event, ...]
+
+    @property
+    def reused(self) -> list[str]:
+        """Stages whose earlier output stands for this run's."""
+        return [event.stage for event in self.events if event.status == "reused"]
+
+
+def run(
+    spark: SparkSession,
+    cfg: Config,
+    *,
+    stages: Sequence[str] | None = None,
+    force: bool = False,
+    on_event: Callable[[Event], None] | None = None,
+) -> RunResult:
+    """Run stages, reusing the output of any earlier run with the same stage key.
+
+    Args:
+        spark: the session.
+        cfg: the configuration.
+        stages: which of the eight, in any order; default all. Stages before the first one asked
+            for must have been run with this configuration.
+        force: compute the stages again even if nothing changed.
+        on_event: called when a stage starts and ends.
+
+    Raises:
+        ConfigError: an unknown stage.
+        DataError: a stage upstream of the first one asked for has no output yet.
+    """
+    wanted = _in_order(stages)
+    keys = identity.stage_keys(cfg, source(cfg.source.name, cfg).fingerprint())
+    book = RunBook(spark, cfg, identity.run_id(cfg, keys), keys)
+    for stage in STAGES[: STAGES.index(wanted[0])]:
+        if not book.adopt(stage):
+            raise DataError(
+                f"stage {wanted[0]!r} needs the output of {stage!r} for this configuration, code and data, "
+                f"and there is none. Run `parlevel run --to {stage}` (or without --from) first."
+            )
+    events = []
+
+    def tell(event: Event) -> None:
+        events.append(event)
+        if on_event:
+            on_event(event)
+
+    for stage in wanted:
+        if not force and book.adopt(stage):
+            log.info("run=%s stage=%s unchanged: reusing %s", book.run_id, stage, book.outputs[stage])
+            note = book.keep_reused(stage)
+            tell(Event(stage, "reused", rows=book.counts.get(stage, {}), note=note))
+            continue
+        tell(Event(stage, "start"))
+        tell(_compute(book, stage))
+    return RunResult(book.run_id, tuple(events))
+
+
+def _compute(book: RunBook, stage: str) -> Event:
+    """Run one stage and log it, also when it fails."""
+    log.info("run=%s stage=%s start", book.run_id, stage)
+    book.outputs[stage] = book.run_id
+    tables = Tables(book.spark, book.cfg, book.run_id, book.outputs)
+    started, clock = datetime.now(UTC), time.monotonic()
+    try:
+        note = str(import_module(f"parlevel.pipeline.{stage}").run(tables, book.cfg))
+        missing = [name for name in stage_tables(stage) if name not in tables.row_counts]
+        if missing:
+            raise DataError(f"stage {stage!r} must write all its tables. It left out {missing}.")
+    except Exception as error:
+        book.record(
+            stage, "failed", tables, started, time.monotonic() - clock, f"{type(error).__name__}: {error}"[:2000]
+        )
+        log.error("run=%s stage=%s failed: %s", book.run_id, stage, error)
+        raise
+    seconds = time.monotonic() - clock
+    book.record(stage, "done", tables, started, seconds, note)
+    log.info("run=%s stage=%s done in %.1f s: %s", book.run_id, stage, seconds, note)
+    return Event(stage, "done", seconds, dict(tables.row_counts), note)
+
+
+def _record_failure(
+    book: RunBook, stage: str, tables: Tables, started: datetime, seconds: float, error: Exception
+) -> None:
+    """Log a failed stage; a log that cannot be written must not hide the failure itself."""
+    try:
+        book.record(stage, "failed", tables, started, seconds, f"{type(error).__name__}: {error}"[:2000])
+    except Exception:
+        log.exception("run=%s stage=%s the failure could not be written to the run log", book.run_id, stage)
+
+
+class RunBook:
+    """The `runs` table of one run: what is done, what may be reused."""
+
+    def __init__(self, spark: SparkSession, cfg: Config, run_id: str, keys: dict[str, str]) -> None:
+        self.spark, self.cfg, self.run_id, self.keys = spark, cfg, run_id, keys
+        self.outputs: dict[str, str] = {}
+        self.counts: dict[str, dict[str, int]] = {}
+        self.cutoff: date | None = cfg.calendar.cutoff
+        self._log = Tables(spark, cfg, run_id, {})
+
+    def adopt(self, stage: str) -> bool:
+        """Take over the output of a finished stage with the same key, if there is one."""
+        if not self._log.has("runs"):
+            return False
+        rows = (
+            self._log.read_all("runs")
+            .where((F.col("stage") == stage) & (F.col("stage_key") == self.keys[stage]) & (F.col("status") == "done"))
+            .orderBy(F.col("started_at").desc())
+            .select("run_id", "cutoff", "row_counts")
+            .head(1)
+        )
+        if not rows:
+            return False
+        self.outputs[stage] = rows[0]["run_id"]
+        self.counts[stage] = dict(rows[0]["row_counts"])
+        self.cutoff = self.cutoff or rows[0]["cutoff"]
+        return True
+
+    def keep_reused(self, stage: str) -> str:
+        """Note in this run's log that another run's output stands for the stage."""
+        maker = self.outputs[stage]
+        note = "nothing changed: not computed again" if maker == self.run_id else f"reused from run {maker}"
+        if maker != self.run_id:
+            tables = Tables(self.spark, self.cfg, self.run_id, self.outputs)
+            tables.row_counts = self.counts[stage]
+            self.record(stage, "reused", tables, datetime.now(UTC), 0.0, note)
+        return note
+
+    def record(self, stage: str, status: str, tables: Tables, started: datetime, seconds: float, note: str) -> None:
+        """Write the stage's row of `runs`."""
+        if self.cutoff is None and stage != "sources" and status != "failed":
+            self.cutoff = tables.read("panel").select("cutoff").first()["cutoff"]
+        row = (
+            stage, status, self.outputs.get(stage, self.run_id), self.keys[stage], self.cfg.source.name, self.cutoff,
+            self.cfg.as_json(), identity.code_version(), tables.versions(), tables.row_counts, started, seconds, note,
+        )  # fmt: skip
+        frame = self.spark.createDataFrame([row], spark_schema(contract("runs")))
+        self._log.write("runs", frame, files=1, where=f"stage = '{stage}'")
+
+
+def _in_order(stages: Sequence[str] | None) -> list[str]:
+    unknown = [stage for stage in stages or () if stage not in STAGES]
+    if unknown:
+        raise ConfigError(f"stage must be one of {list(STAGES)}. Got {unknown}.")
+    return [stage for stage in STAGES if stages is None or stage in stages]

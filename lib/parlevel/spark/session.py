@@ -1,0 +1,121 @@
+"""The one place that makes a Spark session."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from pyspark.sql import SparkSession
+
+from parlevel import doctor, jars
+from parlevel.config import Config
+
+DELTA = {
+    "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
+    "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
+}
+
+# Small data must not pay for 200 shuffle partitions or 50 snapshot partitions; AQE would merge heavy
+# Python groups into one task, so partition counts are set by whoever knows the work.
+SETTINGS = {
+    "spark.sql.session.timeZone": "UTC",
+    "spark.databricks.delta.snapshotPartitions": "1",
+    "spark.sql.adaptive.coalescePartitions.enabled": "false",
+    "spark.sql.execution.arrow.maxRecordsPerBatch": "500",
+    "spark.sql.execution.arrow.pyspark.enabled": "true",
+    "spark.sql.sources.parallelPartitionDiscovery.parallelism": "4",
+    "spark.databricks.delta.schema.autoMerge.enabled": "false",
+}
+
+ONE_THREAD = (
+    "OMP_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "TF_NUM_INTRAOP_THREADS",
+    "TF_NUM_INTEROP_THREADS",
+)
+
+
+def get_session(cfg: Config, **extra: str) -> SparkSession:
+    """The session of this process: the active one, or a new one from the configuration.
+
+    Under spark-submit, on Databricks and with Spark Connect a session or its master is given;
+    otherwise an embedded one starts with the Delta jars that set-up fetched.
+
+    Args:
+        cfg: the configuration; its `spark` section sets master, memory and further settings.
+        extra: settings that win over everything else, dots written as `__`.
+
+    Raises:
+        EnvironmentFault: Java or the Delta jars are missing.
+    """
+    active = SparkSession.getActiveSession()
+    if active is not None:
+        return _tuned(active, cfg)
+    if os.environ.get("SPARK_REMOTE"):
+        return _tuned(SparkSession.builder.remote(os.environ["SPARK_REMOTE"]).getOrCreate(), cfg)
+    os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
+    builder = SparkSession.builder.appName(cfg.name)
+    if not _submitted():
+        doctor.require("java")
+        os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
+        builder = _embedded(builder, cfg)
+    memory = {"spark.executor.pyspark.memory": cfg.spark.python_memory} if cfg.spark.python_memory else {}
+    for key, value in {**DELTA, **SETTINGS, **worker_environment(), **memory, **cfg.spark.conf}.items():
+        builder = builder.config(key, value)
+    for key, value in extra.items():
+        builder = builder.config(key.replace("__", "."), value)
+    session = builder.getOrCreate()
+    return _tuned(session, cfg)
+
+
+def worker_environment() -> dict[str, str]:
+    """Executor settings that keep every library of a Python worker to one thread, and quiet."""
+    names = {f"spark.executorEnv.{name}": "1" for name in ONE_THREAD}
+    return {**names, "spark.executorEnv.TF_CPP_MIN_LOG_LEVEL": "3", "spark.executorEnv.PYTHONHASHSEED": "0"}
+
+
+def cores(spark: SparkSession) -> int:
+    """Tasks that run at once, as far as the session tells; at least 1."""
+    master = spark.conf.get("spark.master", "local[2]") or "local[2]"
+    if master.startswith("local["):
+        inside = master[6:].split("]")[0].split(",")[0]
+        return (os.cpu_count() or 1) if inside == "*" else int(inside)
+    for key in ("spark.cores.max", "spark.default.parallelism"):
+        value = spark.conf.get(key, None)
+        if value:
+            return int(value)
+    return max(2, int(spark.conf.get("spark.executor.instances", "2") or 2))
+
+
+def _submitted() -> bool:
+    """Whether spark-submit launched this process: it passes its settings to the JVM gateway."""
+    return "PYSPARK_GATEWAY_PORT" in os.environ
+
+
+def _embedded(builder: SparkSession.Builder, cfg: Config) -> SparkSession.Builder:
+    """Settings of a session that runs in this process's own JVM."""
+    paths = ":".join(str(path) for path in jars.classpath())
+    master = cfg.spark.master or f"local[{cfg.spark.cores or '*'}]"
+    return (
+        builder.master(master)
+        .config("spark.driver.extraClassPath", paths)
+        .config("spark.driver.memory", cfg.spark.driver_memory)
+        .config("spark.driver.host", "127.0.0.1")
+        .config("spark.driver.bindAddress", "127.0.0.1")
+        .config("spark.ui.enabled", "false")
+        .config("spark.ui.showConsoleProgress", str(sys.stderr.isatty()).lower())
+        .config("spark.driver.extraJavaOptions", "-XX:+UseSerialGC -XX:TieredStopAtLevel=4")
+        .config("spark.log.level", "ERROR")
+        .config("spark.sql.shuffle.partitions", str(2 * (cfg.spark.cores or os.cpu_count() or 2)))
+    )
+
+
+def _tuned(session: SparkSession, cfg: Config) -> SparkSession:
+    """Session-level settings that also hold for a session somebody else made."""
+    session.conf.set("spark.sql.session.timeZone", "UTC")
+    session.conf.set("spark.sql.execution.arrow.maxRecordsPerBatch", "500")
+    session.conf.set("spark.sql.adaptive.coalescePartitions.enabled", "false")
+    if cfg.spark.partitions:
+        session.conf.set("spark.sql.shuffle.partitions", str(cfg.spark.partitions))
+    return session

@@ -1,0 +1,190 @@
+"""Delta tables by contract: read a run's slice, write it again without harm.
+
+Every table is partitioned by `run_id`; a write replaces its run's slice and nothing else, so a
+stage that is run twice, or killed and run again, leaves the same rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+from pyspark.sql.types import StructType
+
+from parlevel.config import Config
+from parlevel.errors import DataError, SchemaError
+from parlevel.schemas import STAGES, Table, contract, of_stage
+
+# Readers outside Spark (delta-rs, DuckDB, Polars) do not know deletion vectors.
+PROPERTIES = "'delta.enableDeletionVectors' = 'false'"
+
+# Error classes by which Spark and Delta say that a table is not there, as against being broken.
+MISSING = (
+    "PATH_NOT_FOUND",
+    "DELTA_MISSING_DELTA_TABLE",
+    "DELTA_TABLE_NOT_FOUND",
+    "TABLE_OR_VIEW_NOT_FOUND",
+    "DELTA_PATH_DOES_NOT_EXIST",
+)
+
+
+class Tables:
+    """The tables of one run.
+
+    Args:
+        spark: the session.
+        cfg: says where tables live.
+        run_id: the run that writes.
+        outputs: stage -> run whose output stands for it (another run where a stage is reused).
+    """
+
+    def __init__(self, spark: SparkSession, cfg: Config, run_id: str, outputs: Mapping[str, str]) -> None:
+        self.spark = spark
+        self.run_id = run_id
+        self._cfg = cfg
+        self._outputs = dict(outputs)
+        self.read_names: set[str] = set()
+        self.row_counts: dict[str, int] = {}
+
+    def reference(self, name: str) -> str:
+        """How SQL names a table: ``delta.`path` `` or ``catalog.schema.table``."""
+        contract(name)
+        if self._cfg.paths.catalog:
+            return ".".join(f"`{part}`" for part in (*self._cfg.paths.catalog.split("."), name))
+        return f"delta.`{location(self._cfg, name)}`"
+
+    def has(self, name: str) -> bool:
+        """Whether the table exists (any run)."""
+        if self._cfg.paths.catalog:
+            return self.spark.catalog.tableExists(f"{self._cfg.paths.catalog}.{name}")
+        try:
+            return bool(self.spark.sql(f"DESCRIBE DETAIL {self.reference(name)}").head(1))
+        except Exception as error:
+            if _is_missing(error):
+                return False
+            raise
+
+    def run_of(self, name: str) -> str:
+        """The run whose slice of `name` this run reads."""
+        return self._outputs.get(contract(name).stage, self.run_id)
+
+    def read(self, name: str) -> DataFrame:
+        """This run's slice of a table, without `run_id`.
+
+        Raises:
+            DataError: the table does not exist yet; says which stage makes it.
+        """
+        table = contract(name)
+        if not self.has(name):
+            raise DataError(
+                f"table {name!r} must exist before it is read. It is made by stage {table.stage!r}: "
+                f"run `parlevel run --to {table.stage}` first."
+            )
+        self.read_names.add(name)
+        return self._scan(name).where(F.col("run_id") == self.run_of(name)).drop("run_id")
+
+    def read_all(self, name: str) -> DataFrame:
+        """Every run's rows of a table, with `run_id`."""
+        self.read_names.add(name)
+        return self._scan(name)
+
+    def write(self, name: str, df: DataFrame, *, files: int | None = None, where: str = "") -> int:
+        """Replace this run's slice of a table.
+
+        Args:
+            name: a table of `parlevel.schemas`.
+            df: its columns, in any order, without `run_id`.
+            files: at most this many files (small tables), else one per partition of `df`.
+            where: narrows what is replaced, as SQL on contract columns.
+
+        Returns: rows written.
+
+        Raises:
+            SchemaError: columns are missing, left over or of another type than the contract's.
+        """
+        table = contract(name)
+        rows = conform(table, df).withColumn("run_id", F.lit(self.run_id))
+        if files:
+            rows = rows.coalesce(files)
+        self._create(table)
+        slice_ = f"run_id = '{self.run_id}'" + (f" AND {where}" if where else "")
+        writer = rows.select(*table.names).write.format("delta").mode("overwrite").option("replaceWhere", slice_)
+        if self._cfg.paths.catalog:
+            writer.saveAsTable(self.reference(name))
+        else:
+            writer.save(location(self._cfg, name))
+        count = int(self._last_commit(name)["operationMetrics"].get("numOutputRows", 0))
+        self.row_counts[name] = count
+        return count
+
+    def versions(self) -> dict[str, int]:
+        """Delta version of every table read so far."""
+        return {name: int(self._last_commit(name)["version"]) for name in sorted(self.read_names)}
+
+    def _scan(self, name: str) -> DataFrame:
+        if self._cfg.paths.catalog:
+            return self.spark.read.table(self.reference(name))
+        return self.spark.read.format("delta").load(location(self._cfg, name))
+
+    def _create(self, table: Table) -> None:
+        if self.has(table.name):
+            return
+        columns = ", ".join(f"`{c.name}` {c.type}{'' if c.nullable else ' NOT NULL'}" for c in table.columns)
+        partition = "" if table.stage == "every" else "PARTITIONED BY (run_id)"
+        self.spark.sql(
+            f"CREATE TABLE IF NOT EXISTS {self.reference(table.name)} ({columns}) USING delta {partition} "
+            f"TBLPROPERTIES ({PROPERTIES})"
+        )
+
+    def _last_commit(self, name: str) -> Mapping[str, object]:
+        rows = self.spark.sql(f"DESCRIBE HISTORY {self.reference(name)} LIMIT 1").select("version", "operationMetrics")
+        return rows.head(1)[0].asDict()
+
+
+def conform(table: Table, df: DataFrame) -> DataFrame:
+    """The contract's data columns of `df`, in order.
+
+    Raises:
+        SchemaError: columns are missing, left over or of another type; all of them are named.
+    """
+    wanted = {column.name: column.type for column in table.data_columns}
+    got = {field.name: field.dataType.simpleString() for field in df.schema.fields}
+    problems = [f"{name} is missing" for name in wanted if name not in got]
+    problems += [f"{name} is not in the contract" for name in got if name not in wanted]
+    problems += [
+        f"{name} must be {wanted[name]}, got {got[name]}"
+        for name in wanted
+        if got.get(name, wanted[name]) != wanted[name]
+    ]
+    if problems:
+        raise SchemaError(
+            f"table {table.name!r} must match its contract in parlevel.schemas: " + "; ".join(problems) + "."
+        )
+    return df.select(*wanted)
+
+
+def spark_schema(table: Table) -> StructType:
+    """The contract's data columns as a Spark schema, for `createDataFrame`."""
+    return StructType.fromDDL(", ".join(f"`{c.name}` {c.type}" for c in table.data_columns))
+
+
+def location(cfg: Config, name: str) -> str:
+    """Folder or URI of a table under the warehouse."""
+    root = cfg.paths.warehouse
+    if "://" in root or root.startswith("dbfs:"):
+        return f"{root.rstrip('/')}/{name}"
+    return str(Path(root).expanduser().resolve() / name)
+
+
+def stage_tables(stage: str) -> list[str]:
+    """Names of the tables that a stage must write; optional ones left out."""
+    if stage not in STAGES:
+        raise DataError(f"stage must be one of {list(STAGES)}. Got {stage!r}.")
+    return [table.name for table in of_stage(stage) if not table.optional]
+
+
+def _is_missing(error: Exception) -> bool:
+    """Whether an analysis error says that the table is not there, as against being broken."""
+    return any(mark in str(error) for mark in MISSING)

@@ -1,0 +1,71 @@
+"""Delta tables by contract: idempotent slices, refusals, versions."""
+
+from __future__ import annotations
+
+import datetime as dt
+from pathlib import Path
+
+import pytest
+from pyspark.sql import SparkSession
+
+from parlevel.config import Config, load
+from parlevel.errors import DataError, SchemaError
+from parlevel.schemas import contract
+from parlevel.spark.tables import Tables, spark_schema
+
+pytestmark = pytest.mark.spark
+
+
+@pytest.fixture
+def cfg(tmp_path: Path) -> Config:
+    return load(sets=[f"paths.warehouse={tmp_path}"])
+
+
+def sales(spark: SparkSession, *rows: tuple[str, int, float]):
+    data = [(sid, dt.date(2024, 1, day), units, None) for sid, day, units in rows]
+    return spark.createDataFrame(data, spark_schema(contract("sales")))
+
+
+def test_a_run_replaces_its_own_slice_and_no_other(spark: SparkSession, cfg: Config) -> None:
+    one, two = Tables(spark, cfg, "one", {}), Tables(spark, cfg, "two", {})
+    assert one.write("sales", sales(spark, ("a", 1, 1.0), ("b", 1, 2.0))) == 2
+    assert two.write("sales", sales(spark, ("c", 1, 3.0))) == 1
+    assert one.write("sales", sales(spark, ("a", 2, 9.0))) == 1
+    assert [(r.series_id, r.sales) for r in one.read("sales").collect()] == [("a", 9.0)]
+    assert [(r.series_id, r.sales) for r in two.read("sales").collect()] == [("c", 3.0)]
+    assert "run_id" not in one.read("sales").columns
+    assert {r.run_id for r in one.read_all("sales").collect()} == {"one", "two"}
+
+
+def test_a_reused_stage_is_read_from_the_run_that_made_it(spark: SparkSession, cfg: Config) -> None:
+    Tables(spark, cfg, "maker", {}).write("sales", sales(spark, ("a", 1, 1.0)))
+    reader = Tables(spark, cfg, "user", {"sources": "maker"})
+    assert reader.read("sales").count() == 1
+    assert reader.versions() == {"sales": 1}
+    assert Tables(spark, cfg, "user", {}).read("sales").count() == 0
+
+
+def test_a_missing_table_says_which_stage_makes_it(spark: SparkSession, cfg: Config) -> None:
+    with pytest.raises(DataError, match="made by stage 'clean'.*parlevel run --to clean"):
+        Tables(spark, cfg, "one", {}).read("panel")
+
+
+def test_columns_off_contract_are_all_named(spark: SparkSession, cfg: Config) -> None:
+    frame = spark.sql("select 'a' series_id, '2024-01-01' date, 1.0D sales, 3 extra")
+    with pytest.raises(SchemaError, match=r"in_stock is missing.*extra is not in the contract.*date must be date"):
+        Tables(spark, cfg, "one", {}).write("sales", frame)
+
+
+def test_null_in_a_key_is_refused_by_delta(spark: SparkSession, cfg: Config) -> None:
+    with pytest.raises(Exception, match="(?i)not.null"):
+        Tables(spark, cfg, "one", {}).write("sales", sales(spark, (None, 1, 1.0)))
+
+
+def test_tables_are_readable_without_deletion_vectors(spark: SparkSession, cfg: Config) -> None:
+    from deltalake import DeltaTable
+
+    Tables(spark, cfg, "one", {}).write("sales", sales(spark, ("a", 1, 1.0)))
+    table = DeltaTable(str(Path(cfg.paths.warehouse) / "sales"))
+    assert table.metadata().configuration["delta.enableDeletionVectors"] == "false"
+    assert table.metadata().partition_columns == ["run_id"]
+    assert table.to_pyarrow_table().to_pylist()[0]["sales"] == 1.0
