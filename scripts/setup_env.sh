@@ -47,9 +47,9 @@ make_venv() {
 install() {
     say "setup: installing the pinned packages (about two minutes, 2.8 GB)"
     "$VENV/bin/python" -m pip install --quiet --no-input --disable-pip-version-check -c constraints.txt \
-        setuptools wheel -e ".[$EXTRAS]" ||
+        'setuptools>=68,<81' wheel -e ".[$EXTRAS]" ||
         stop "pip could not install the packages; its message is above.
-  Without network: fill a folder once with 'pip download -c constraints.txt -d WHEELS .[$EXTRAS] setuptools wheel'
+  Without network: fill a folder once with 'pip download -c constraints.txt -d WHEELS .[$EXTRAS] "setuptools>=68,<81" wheel'
   and run: PIP_NO_INDEX=1 PIP_FIND_LINKS=WHEELS make setup"
 }
 
