@@ -1,0 +1,1 @@
+"""What models see: the design matrix, covariate channels, statistics, series profiles and SKU groups."""

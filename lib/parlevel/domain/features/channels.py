@@ -1,0 +1,42 @@
+"""Names of the covariate channels, and which of them a configuration calls known in the future."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from parlevel.errors import ConfigError
+from parlevel.registry import nearest
+
+FAMILIES: dict[str, tuple[str, ...]] = {
+    "price": ("price_ratio", "discount"),
+    "promo": ("promo",),
+    "holiday": ("holiday", "holiday_next", "holiday_since", "event", "benefit"),
+    "open": ("open",),
+}
+"""What `features.known_future` names -> the channels it stands for."""
+
+CHANNELS: tuple[str, ...] = tuple(name for names in FAMILIES.values() for name in names)
+"""Every channel that the features stage writes, in its order."""
+
+
+def known_channels(families: Iterable[str], channels: Iterable[str] = CHANNELS) -> frozenset[str]:
+    """The channels whose values after a cutoff a model may read.
+
+    Args:
+        families: `features.known_future`: family names ("price") or single channels ("discount").
+        channels: the channels there are.
+
+    Raises:
+        ConfigError: a name is neither a family nor a channel.
+
+    >>> sorted(known_channels(["price", "promo"]))
+    ['discount', 'price_ratio', 'promo']
+    """
+    present = list(channels)
+    found: set[str] = set()
+    for name in families:
+        if name not in FAMILIES and name not in present and name not in CHANNELS:
+            known = sorted({*FAMILIES, *present})
+            raise ConfigError(f"features.known_future must name any of {known}. Got {name!r}.{nearest(name, known)}")
+        found |= set(FAMILIES.get(name, (name,))) & set(present)
+    return frozenset(found)
