@@ -1,0 +1,1 @@
+"""Forecasters, their calibration, their choice, and the sample paths that orders are made from."""

@@ -1,0 +1,162 @@
+"""Sample paths of future demand: marginals from the quantile forecast, dependence from one number.
+
+Orders need the distribution of demand summed over the protection interval. Steps err together (a level
+that is guessed too high is too high every day), so independent steps make the sum too narrow. A
+one-factor Gaussian copula carries that: z_step = sqrt(r) z_common + sqrt(1 - r) z_own.
+Source: Li (2000), "On default correlation", for the one-factor form.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import ndtr, ndtri
+
+from parlevel.domain.forecast.quantiles import read_at
+
+Floats = NDArray[np.floating]
+Keys = NDArray[np.uint64]
+
+_MIX = (np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB))
+_GOLDEN = np.uint64(0x9E3779B97F4A7C15)
+
+
+def sample_paths(
+    quantiles: Floats,
+    levels: Floats,
+    n_paths: int,
+    correlation: float | Floats,
+    seed: int = 0,
+    keys: Keys | None = None,
+) -> NDArray[np.float32]:
+    """Draw demand paths; the same content and seed give the same paths, whatever the order of series.
+
+    Args:
+        quantiles: (n_series, horizon, n_levels) units per period, non-decreasing.
+        levels: (n_levels,) increasing.
+        n_paths: paths per series; each step's values are stratified over them.
+        correlation: dependence between steps, 0 to 1; one number or (n_series,).
+        seed: of the draw.
+        keys: (n_series,) what makes a series' draw its own; default: a hash of its quantiles.
+
+    Returns: (n_series, n_paths, horizon) units, float32.
+    """
+    n_series, horizon, _ = quantiles.shape
+    own = content_keys(quantiles) if keys is None else np.asarray(keys, np.uint64)
+    common, noise = _normals(own, n_paths, horizon, seed)
+    share = np.broadcast_to(np.asarray(correlation, np.float64), (n_series,))[:, None, None]
+    probability = _probability(common, noise, share)
+    values = read_at(quantiles.astype(np.float64), levels, np.swapaxes(probability, 1, 2))
+    return np.ascontiguousarray(np.swapaxes(values, 1, 2), dtype=np.float32)
+
+
+def interval_sums(paths: Floats, begin: NDArray[np.int64], length: NDArray[np.int64]) -> Floats:
+    """Demand of each path summed over an interval of steps.
+
+    Args:
+        paths: (n_series, n_paths, horizon) units.
+        begin: (n_series,) first step of the interval, 0 = the first period after the cutoff.
+        length: (n_series,) steps; the interval is cut off at the horizon.
+
+    Returns: (n_series, n_paths) units.
+    """
+    step = np.arange(paths.shape[2])
+    inside = (step >= np.asarray(begin)[:, None]) & (step < (np.asarray(begin) + np.asarray(length))[:, None])
+    return np.einsum("nph,nh->np", paths.astype(np.float64), inside.astype(np.float64))
+
+
+def sum_quantiles(sums: Floats, levels: Sequence[float] | Floats) -> Floats:
+    """Quantiles of simulated sums: (n_series, n_paths) -> (n_series, n_levels)."""
+    return np.quantile(sums, np.asarray(levels), axis=1, method="median_unbiased").T
+
+
+def content_keys(values: Floats) -> Keys:
+    """(n_rows,) 64-bit hash of each row's float32 content."""
+    n_rows = values.shape[0]
+    words = np.ascontiguousarray(values, np.float32).reshape(n_rows, -1).view(np.uint32).astype(np.uint64)
+    with np.errstate(over="ignore"):
+        position = _mix(np.arange(1, words.shape[1] + 1, dtype=np.uint64) * _GOLDEN)
+        return _mix(np.bitwise_xor.reduce(_mix(words + position), axis=1) + np.uint64(words.shape[1]))
+
+
+def estimate_correlation(
+    quantiles: Floats,
+    levels: Floats,
+    actual: Floats,
+    available: NDArray[np.bool_],
+    seed: int = 0,
+    max_rows: int = 160,
+    n_paths: int = 80,
+) -> float:
+    """The correlation at which sums over the horizon and its parts cover what they promise.
+
+    Coverage of central intervals of the sum grows with the correlation, so the point where their
+    mean excess over the nominal is zero is found by bisection on simulated sums.
+
+    Args:
+        quantiles: (n, horizon, n_levels) calibrated forecasts of past folds, one row per series and fold.
+        levels: (n_levels,).
+        actual: (n, horizon) what came.
+        available: (n, horizon) False = leave the period out of both sums.
+        seed, max_rows, n_paths: of the simulation; rows are thinned evenly by content.
+
+    Returns: 0 to 1, in steps of 1/64; 0 when nothing can be measured.
+    """
+    usable = available.any(axis=1) & ~np.isnan(quantiles).any(axis=(1, 2)) & (quantiles[:, :, -1].max(axis=1) > 0)
+    rows = np.flatnonzero(usable)
+    horizon = quantiles.shape[1]
+    if len(rows) < 8 or horizon < 2:
+        return 0.0
+    keys = content_keys(quantiles[rows])
+    rows, keys = rows[np.argsort(keys, kind="stable")], np.sort(keys)
+    rows, keys = rows[:max_rows], keys[:max_rows]
+    common, noise = _normals(keys, n_paths, horizon, seed)
+    shape, mask = quantiles[rows].astype(np.float64), available[rows]
+    truth = np.where(mask, actual[rows], 0.0)
+    low, high = 0.0, 1.0
+    for _ in range(6):
+        middle = (low + high) / 2
+        probability = _probability(common, noise, np.full((len(rows), 1, 1), middle))
+        paths = np.swapaxes(read_at(shape, levels, np.swapaxes(probability, 1, 2)), 1, 2)
+        excess = _coverage_excess(paths * mask[:, None, :], truth)
+        low, high = (low, middle) if excess > 0 else (middle, high)
+    return float((low + high) / 2 if low > 0 else 0.0)
+
+
+def _coverage_excess(paths: Floats, truth: Floats) -> float:
+    """Mean of (coverage - nominal) of the 50, 80 and 90 % intervals of sums over a quarter, half and all steps."""
+    horizon, excess = truth.shape[1], []
+    for stop in sorted({max(2, horizon // 4), max(2, horizon // 2), horizon}):
+        sums, came = paths[:, :, :stop].sum(axis=2), truth[:, :stop].sum(axis=1)
+        # rank of what came among the simulated sums, ties shared, is uniform when the spread is right
+        rank = ((sums < came[:, None]).mean(axis=1) + (sums <= came[:, None]).mean(axis=1)) / 2
+        excess += [float((np.abs(rank - 0.5) <= nominal / 2).mean()) - nominal for nominal in (0.5, 0.8, 0.9)]
+    return float(np.mean(excess))
+
+
+def _probability(common: Floats, noise: Floats, correlation: Floats) -> Floats:
+    """Copula probabilities (n, n_paths, horizon), strictly inside (0, 1)."""
+    z = np.sqrt(correlation) * common[:, :, None] + np.sqrt(1.0 - correlation) * noise
+    return np.clip(ndtr(z), 1e-6, 1 - 1e-6)
+
+
+def _normals(keys: Keys, n_paths: int, horizon: int, seed: int) -> tuple[Floats, Floats]:
+    """Stratified standard normals: common (n, n_paths) and own (n, n_paths, horizon)."""
+    with np.errstate(over="ignore"):
+        base = _mix(keys + _mix(np.array([seed + 1], np.uint64) * _GOLDEN))
+        counter = np.arange(1, 2 * n_paths * (horizon + 1) + 1, dtype=np.uint64) * _GOLDEN
+        bits = _mix(base[:, None] + counter[None, :])
+    uniform = (bits >> np.uint64(11)).astype(np.float64) * 2.0**-53
+    order, jitter = uniform.reshape(len(keys), 2, n_paths, horizon + 1).swapaxes(0, 1)
+    rank = np.argsort(np.argsort(order, axis=1), axis=1)
+    normal = ndtri(np.clip((rank + jitter) / n_paths, 1e-9, 1 - 1e-9))
+    return normal[:, :, 0], normal[:, :, 1:]
+
+
+def _mix(words: Keys) -> Keys:
+    """The splitmix64 finaliser: every input bit reaches every output bit. Source: Steele, Lea, Flood (2014)."""
+    words = (words ^ (words >> np.uint64(30))) * _MIX[0]
+    words = (words ^ (words >> np.uint64(27))) * _MIX[1]
+    return words ^ (words >> np.uint64(31))
