@@ -10,6 +10,7 @@ from pyspark.sql import functions as F
 
 from parlevel.domain.periods import to_date, to_index
 from parlevel.schemas import Column
+from parlevel.spark.balance import longest_first
 from parlevel.spark.grouped import apply_groups, map_packed
 from parlevel.spark.periods import period_index, period_start
 
@@ -53,3 +54,30 @@ def test_periods_equal_the_domain(spark: SparkSession, period: str) -> None:
     expected = to_index(dates, period)
     assert [r.k for r in rows] == expected.tolist()
     assert [str(r.s) for r in rows] == [str(d) for d in to_date(expected, period)]
+
+
+def test_assigned_groups_lie_in_their_task_after_one_shuffle(spark: SparkSession) -> None:
+    frame = spark.range(0, 600, 1, 3).select(
+        F.concat(F.lit("g"), (F.col("id") % 6).cast("string")).alias("name"), F.col("id").cast("float").alias("x")
+    )
+    plan = longest_first([(f"g{k}", 1.0 + k) for k in range(6)], 3)
+    columns = (Column("name", "string", ""), Column("task", "int", ""), Column("n", "bigint", ""))
+
+    def where(table: pa.Table) -> pa.Table:
+        from pyspark import TaskContext
+
+        assert table.column_names == ["name", "x"]
+        return pa.table(
+            {
+                "name": [table["name"][0].as_py()],
+                "task": pa.array([TaskContext.get().partitionId()], pa.int32()),
+                "n": [table.num_rows],
+            }
+        )
+
+    result = apply_groups(frame, ["name"], where, columns, assignment=plan)
+    rows = result.collect()
+    assert {r["name"]: r["task"] for r in rows} == plan.task
+    assert all(r["n"] == 100 for r in rows)
+    physical = result._jdf.queryExecution().executedPlan().toString().split("== Initial Plan ==")[0]
+    assert physical.count("Exchange ") - physical.count("BroadcastExchange") == 1

@@ -8,6 +8,7 @@ import pyarrow as pa
 from pyspark.sql import DataFrame
 
 from parlevel.schemas import Column, arrow_schema
+from parlevel.spark.balance import TASK, Assignment, assign
 
 ArrowFunction = Callable[[pa.Table], pa.Table]
 
@@ -46,6 +47,7 @@ def apply_groups(
     columns: Sequence[Column],
     *,
     partitions: int | None = None,
+    assignment: Assignment | None = None,
 ) -> DataFrame:
     """Apply `fn` to every whole group.
 
@@ -55,12 +57,17 @@ def apply_groups(
         fn: a group's rows in, any rows out. Row order is not defined: sort inside.
         columns: what `fn` returns.
         partitions: tasks to hash the groups over; default: the session's shuffle partitions.
+        assignment: which task each group goes to (for a single key), instead of hashing: two
+            heavy groups then never meet in one task while another idles.
     """
     schema = arrow_schema(columns)
 
     def apply(table: pa.Table) -> pa.Table:
-        return fit_schema(fn(table), schema)
+        return fit_schema(fn(table.drop_columns([TASK]) if assignment else table), schema)
 
+    if assignment:
+        placed = assign(df, keys[0], assignment).repartitionById(assignment.n_tasks, TASK)
+        return placed.groupBy(TASK, *keys).applyInArrow(apply, ddl(columns))
     source = df.repartition(partitions, *keys) if partitions else df.repartition(*keys)
     return source.groupBy(*keys).applyInArrow(apply, ddl(columns))
 
