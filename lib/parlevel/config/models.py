@@ -27,7 +27,7 @@ class Train(Section):
         "category",
         "velocity",
         "pattern",
-    ]
+    ]  # what series of one group share
     min_group_series: int = Field(60, ge=1)  # smaller groups are merged with their neighbours
     max_group_mb: float = Field(256, gt=0)  # memory budget of one group's training, MiB; giants are split
     high_volume_share: Share = 0.02  # share of series, by recent volume, that the deep model is offered to
@@ -35,7 +35,7 @@ class Train(Section):
         Candidate(model="seasonal_naive"),
         Candidate(model="forest"),
         Candidate(model="lstm", only="high_volume"),
-    ]
+    ]  # models a group may choose from
     floor: str = "seasonal_naive"  # registry name of the model that every series can fall back to
     folds: int = Field(3, ge=1)  # rolling cutoffs; the newest is held back to judge choice and calibration
     fold_step: int = Field(28, ge=1)  # periods between cutoffs

@@ -26,8 +26,8 @@ class Evaluate(Section):
     """How the plan's worth is measured."""
 
     baseline: str = "min_max"  # registry name of the policy to compare with
-    baseline_parameters: dict[str, Any] = Field(default_factory=dict)
-    segments: list[Literal["pattern", "velocity", "category"]] = ["pattern", "velocity"]
+    baseline_parameters: dict[str, Any] = Field(default_factory=dict)  # of that policy, checked by it
+    segments: list[Literal["pattern", "velocity", "category"]] = ["pattern", "velocity"]  # KPI are also given per value of these
     max_series: int = Field(0, ge=0)  # simulate at most this many series, drawn by content; 0: all
 
 

@@ -170,7 +170,7 @@ class RunBook:
     def record(self, stage: str, status: str, tables: Tables, started: datetime, seconds: float, note: str) -> None:
         """Write the stage's row of `runs`."""
         if self.cutoff is None and stage != "sources" and status != "failed":
-            self.cutoff = tables.read("panel").select("cutoff").first()["cutoff"]
+            self.cutoff = tables.read("panel").select("cutoff").head(1)[0]["cutoff"]
         row = (
             stage, status, self.outputs.get(stage, self.run_id), self.keys[stage], self.cfg.source.name, self.cutoff,
             self.cfg.as_json(), identity.code_version(), tables.versions(), tables.row_counts, started, seconds, note,

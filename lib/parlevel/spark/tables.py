@@ -16,6 +16,7 @@ from pyspark.sql.types import StructType
 from parlevel.config import Config
 from parlevel.errors import DataError, SchemaError
 from parlevel.schemas import STAGES, Table, contract, of_stage
+from parlevel.spark.grouped import ddl
 
 # Readers outside Spark (delta-rs, DuckDB, Polars) do not know deletion vectors.
 PROPERTIES = "'delta.enableDeletionVectors' = 'false'"
@@ -115,13 +116,13 @@ class Tables:
             writer.saveAsTable(self.reference(name))
         else:
             writer.save(location(self._cfg, name))
-        count = int(self._last_commit(name)["operationMetrics"].get("numOutputRows", 0))
+        count = self._last_commit(name)[1]
         self.row_counts[name] = count
         return count
 
     def versions(self) -> dict[str, int]:
         """Delta version of every table read so far."""
-        return {name: int(self._last_commit(name)["version"]) for name in sorted(self.read_names)}
+        return {name: self._last_commit(name)[0] for name in sorted(self.read_names)}
 
     def _scan(self, name: str) -> DataFrame:
         if self._cfg.paths.catalog:
@@ -138,9 +139,11 @@ class Tables:
             f"TBLPROPERTIES ({PROPERTIES})"
         )
 
-    def _last_commit(self, name: str) -> Mapping[str, object]:
+    def _last_commit(self, name: str) -> tuple[int, int]:
+        """(version, rows written) of the table's newest commit."""
         rows = self.spark.sql(f"DESCRIBE HISTORY {self.reference(name)} LIMIT 1").select("version", "operationMetrics")
-        return rows.head(1)[0].asDict()
+        version, metrics = rows.head(1)[0]
+        return int(version), int((metrics or {}).get("numOutputRows", 0))
 
 
 def conform(table: Table, df: DataFrame) -> DataFrame:
@@ -167,7 +170,7 @@ def conform(table: Table, df: DataFrame) -> DataFrame:
 
 def spark_schema(table: Table) -> StructType:
     """The contract's data columns as a Spark schema, for `createDataFrame`."""
-    return StructType.fromDDL(", ".join(f"`{c.name}` {c.type}" for c in table.data_columns))
+    return StructType(StructType.fromDDL(ddl(table.data_columns)).fields)  # type: ignore[attr-defined]
 
 
 def location(cfg: Config, name: str) -> str:
