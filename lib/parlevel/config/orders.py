@@ -27,7 +27,10 @@ class Evaluate(Section):
 
     baseline: str = "min_max"  # registry name of the policy to compare with
     baseline_parameters: dict[str, Any] = Field(default_factory=dict)  # of that policy, checked by it
-    segments: list[Literal["pattern", "velocity", "category"]] = ["pattern", "velocity"]  # KPI are also given per value of these
+    segments: list[Literal["pattern", "velocity", "category"]] = [
+        "pattern",
+        "velocity",
+    ]  # metrics also per value of these
     max_series: int = Field(0, ge=0)  # simulate at most this many series, drawn by content; 0: all
 
 
