@@ -1,0 +1,1 @@
+"""What people look at: the warehouse without a JVM, the analysts' views, the HTML report, the terminal summary."""
