@@ -1,0 +1,8 @@
+"""Stage `publish`: `spark-submit jobs/publish.py --config conf/base.yaml [--set a.b=1]`."""
+
+import sys
+
+from parlevel.pipeline.entry import main
+
+if __name__ == "__main__":
+    sys.exit(main(["publish"]))

@@ -1,0 +1,59 @@
+"""What every job file does: arguments -> configuration -> session -> stages."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+from collections.abc import Sequence
+
+from parlevel.config import Config, load
+from parlevel.errors import ParlevelError
+
+
+def main(stages: Sequence[str], arguments: Sequence[str] | None = None) -> int:
+    """Run `stages` as a job; the process's exit status.
+
+    Args:
+        stages: which of the eight, in order.
+        arguments: the command line; default: this process's.
+
+    Returns: 0, or 2 when something a user can mend is wrong (the message is on stderr). Other
+        errors go through with their traceback.
+    """
+    asked = _parse(arguments)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr)
+    logging.getLogger("py4j").setLevel(logging.WARNING)
+    try:
+        cfg = load(asked.config, asked.set)
+        _run(cfg, stages, asked.force)
+    except ParlevelError as error:
+        sys.stderr.write(f"{type(error).__name__}: {error}\n")
+        return 2
+    return 0
+
+
+def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description="A parlevel job.")
+    parser.add_argument("--config", action="append", default=[], help="YAML file; repeat it, later ones win")
+    parser.add_argument("--set", action="append", default=[], metavar="A.B=VALUE", help="one setting; repeat it")
+    parser.add_argument("--force", action="store_true", help="compute again even if nothing changed")
+    return parser.parse_args(arguments)
+
+
+def _run(cfg: Config, stages: Sequence[str], force: bool) -> None:
+    """Start (or take over) the session, run, and stop it only where this process started it."""
+    from pyspark.sql import SparkSession
+
+    from parlevel.pipeline.runner import run
+    from parlevel.spark.session import get_session
+
+    given = SparkSession.getActiveSession() is not None
+    spark = get_session(cfg)
+    try:
+        result = run(spark, cfg, stages=stages, force=force)
+    finally:
+        if not given:
+            spark.stop()
+    done = [event.stage for event in result.events if event.status == "done"]
+    sys.stdout.write(f"run {result.run_id}: computed {done or 'nothing'}, reused {result.reused or 'nothing'}\n")
