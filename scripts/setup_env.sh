@@ -5,7 +5,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 VENV="${VENV:-.venv}"
-EXTRAS="${EXTRAS:-cpu,data,connect,dev}"
+EXTRAS="${EXTRAS:-local,cpu,data,connect,dev}"
 STAMP="$VENV/.parlevel-stamp"
 
 say() { printf '%s\n' "$*"; }
@@ -59,7 +59,7 @@ fi
 [ -x "$VENV/bin/python" ] || make_venv
 wanted="$(fingerprint "$VENV/bin/python")"
 if [ "$(cat "$STAMP" 2>/dev/null || true)" != "$wanted" ]; then
-    "$VENV/bin/python" scripts/env_is_right.py "$EXTRAS" || install
+    "$VENV/bin/python" -W ignore scripts/env_is_right.py "$EXTRAS" || install
     say "$wanted" >"$STAMP"
 fi
 if [ "${1:-}" != "--no-jars" ]; then
