@@ -1,0 +1,1 @@
+"""Replenishment: what to order, when and how much."""

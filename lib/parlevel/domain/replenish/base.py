@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from dataclasses import dataclass, fields, replace
+from typing import Protocol, Self, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
+Bools = NDArray[np.bool_]
+Rows = Ints | Bools
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,10 @@ class State:
         """(n,) on_hand + on_order - backorders."""
         return self.on_hand + self.receipts.sum(axis=1) - self.backorders
 
+    def take(self, rows: Rows) -> Self:
+        """The state of some items, by position or mask."""
+        return replace(self, **{f.name: getattr(self, f.name)[rows] for f in fields(self)})
+
 
 @dataclass(frozen=True)
 class Forecast:
@@ -50,6 +56,34 @@ class Forecast:
     quantiles: Floats
     path_correlation: Floats
     history: Floats
+
+    @property
+    def horizon(self) -> int:
+        """Periods forecast."""
+        return int(self.mean.shape[1])
+
+    def take(self, rows: Rows) -> Self:
+        """The forecast of some items, by position or mask."""
+        shared = {"levels"}
+        return replace(self, **{f.name: getattr(self, f.name)[rows] for f in fields(self) if f.name not in shared})
+
+    def extend(self, periods: int, season: int) -> Self:
+        """The forecast over `periods` periods: beyond its horizon the last season repeats.
+
+        Args:
+            periods: wanted length; a shorter one cuts.
+            season: periods in a season; a forecast shorter than it repeats as a whole.
+        """
+        h = self.horizon
+        step = np.arange(periods)
+        back = min(season, h)
+        source = np.where(step < h, step, h - back + (step - h) % back)
+        return replace(self, mean=self.mean[:, source], quantiles=self.quantiles[:, source])
+
+    def after(self, steps: int) -> Self:
+        """What is left of the forecast when its first `steps` periods are over; the last one always stays."""
+        begin = min(steps, self.horizon - 1)
+        return replace(self, mean=self.mean[:, begin:], quantiles=self.quantiles[:, begin:])
 
 
 @dataclass(frozen=True)
@@ -83,6 +117,15 @@ class Terms:
     def protection_interval(self) -> Ints:
         """(n,) lead_time + review_period, periods."""
         return self.lead_time + self.review_period
+
+    @property
+    def lost_sales(self) -> Bools:
+        """(n,) True where unmet demand is lost, False where it waits."""
+        return np.isnan(self.backorder_cost)
+
+    def take(self, rows: Rows) -> Self:
+        """The terms of some items, by position or mask."""
+        return replace(self, **{f.name: getattr(self, f.name)[rows] for f in fields(self)})
 
 
 @runtime_checkable

@@ -1,0 +1,1 @@
+"""What several items share when they are ordered."""

@@ -1,0 +1,1 @@
+"""Rules that decide an order; one file each."""

@@ -1,0 +1,1 @@
+"""Dynamic programming for items, OR-Tools for what couples them."""

@@ -1,0 +1,209 @@
+"""The item model and its dynamic programme against brute force and textbooks."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from parlevel.domain.replenish.base import State, Terms
+from parlevel.domain.replenish.model import build, planning_periods
+from parlevel.domain.replenish.plan import Settings, course, item_model
+from parlevel.domain.replenish.solvers import dp
+from stock import state, terms
+
+
+def demand(*paths: list[float]) -> np.ndarray:
+    return np.array([paths], dtype=float)
+
+
+def test_newsvendor_orders_the_critical_ratio_quantile_of_the_sample():
+    sample = np.random.default_rng(3).poisson(20, 99)
+    for shortage in (0.5, 2.0, 9.0):
+        t = terms(holding_cost=1.0, shortage_cost=shortage)
+        plans = dp.solve(build(state(), t, sample[None, :, None].astype(float), 1))
+        ratio = shortage / (shortage + 1.0)
+        assert plans.units[0, 0, 0] == np.quantile(sample, ratio, method="inverted_cdf")
+
+
+def wagner_whitin(demands: list[float], fixed: float, holding: float) -> float:
+    """Least cost by trying every set of order periods."""
+    n, best = len(demands), np.inf
+    for later in itertools.product([0, 1], repeat=n - 1):
+        orders = (1, *later)
+        cost, last = 0.0, 0
+        for t in range(n):
+            last = t if orders[t] else last
+            cost += fixed * orders[t] + holding * (t - last) * demands[t]
+        best = min(best, cost)
+    return best
+
+
+@pytest.mark.parametrize(
+    ("demands", "fixed", "holding", "cost"),
+    [
+        ([90, 120, 80, 70], 500, 2, 1380.0),  # Snyder & Shen, example 3.9
+        ([30, 40, 20, 10, 50], 60, 1, None),
+        ([7, 1, 1, 30, 2, 9], 25, 0.5, None),
+    ],
+)
+def test_deterministic_demand_gives_the_wagner_whitin_plan(demands, fixed, holding, cost):
+    t = terms(holding_cost=holding, order_cost=fixed, shortage_cost=1e4, backorder_cost=1e4)
+    plans = dp.solve(build(state(), t, demand(demands), len(demands), max_levels=1000))
+    want = wagner_whitin(demands, fixed, holding)
+    assert plans.cost[0, 0] == pytest.approx(want)
+    assert plans.priced[0, 0] == pytest.approx(want)
+    if cost is not None:
+        assert want == cost
+
+
+def test_stockpyl_wagner_whitin_instances():
+    root = Path(os.environ.get("PARLEVEL_DATA", "../shared/data")) / "inventory" / "stockpyl_instances.json"
+    if not root.is_file():
+        pytest.skip(f"no stockpyl instances at {root}")
+    found = [i for i in json.loads(root.read_text())["instances"] if "Wagner-Whitin" in i.get("description", "")]
+    plain = [i["data"] for i in found if "purchase_cost" not in i["data"]]
+    assert len(plain) >= 3
+    for data in plain:
+        d = data["demand"]
+        unit = float(np.gcd.reduce(np.array(d, int)))
+        t = terms(holding_cost=data["holding_cost"], order_cost=data["fixed_cost"], backorder_cost=1e6, case_pack=unit)
+        got = dp.solve(build(state(), t, demand(d), len(d), max_levels=5000)).cost[0, 0]
+        assert got == pytest.approx(wagner_whitin(d, data["fixed_cost"], data["holding_cost"]), abs=1e-6)
+
+
+def true_cost(t: Terms, s: State, paths: np.ndarray, orders: list[float], periods: int) -> float:
+    """Expected cost of one item's plan by walking every path, backorders."""
+    total, lead, review = 0.0, int(t.lead_time[0]), int(t.review_period[0])
+    for path in paths[0]:
+        level = s.on_hand[0] - s.backorders[0]
+        for step in range(periods):
+            level += s.receipts[0, step] if step < s.receipts.shape[1] else 0.0
+            k, rest = divmod(step - lead, review)
+            if step >= lead and rest == 0 and k < len(orders):
+                level += orders[k]
+            level -= path[step]
+            total += t.holding_cost[0] * max(level, 0) + t.backorder_cost[0] * max(-level, 0)
+    return total / len(paths[0]) + t.order_cost[0] * sum(q > 0 for q in orders)
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    lead=st.integers(0, 2), review=st.integers(1, 2), pack=st.sampled_from([1.0, 2.0]), moq=st.integers(0, 4),
+    fixed=st.floats(0, 6), on_hand=st.integers(0, 5), due=st.integers(0, 3), seed=st.integers(0, 99),
+)  # fmt: skip
+def test_no_plan_is_cheaper_than_the_dynamic_programme(lead, review, pack, moq, fixed, on_hand, due, seed):
+    horizon = 3
+    t = terms(lead_time=lead, review_period=review, case_pack=pack, min_order_qty=float(moq), order_cost=fixed,
+              backorder_cost=3.0)  # fmt: skip
+    s = state(float(on_hand), [0.0, float(due), 0.0])
+    periods = planning_periods(t, horizon)
+    paths = np.random.default_rng(seed).integers(0, 4, (1, 3, periods)).astype(float)
+    model = build(s, t, paths, horizon)
+    got = dp.solve(model)
+    count = int(model.time.count[0])
+    choices = [q for q in np.arange(0, 14, pack) if q == 0 or q >= moq]
+    best = min(
+        true_cost(t, s, paths, list(orders), lead + count * review)
+        for orders in itertools.product(choices, repeat=count)
+    )
+    assert got.priced[0, 0] == pytest.approx(best)
+    assert true_cost(t, s, paths, list(got.units[0, 0]), lead + count * review) == pytest.approx(best)
+
+
+def test_lost_sales_stop_the_stock_at_zero_until_the_first_receipt():
+    t = terms(lead_time=2, shortage_cost=5.0, holding_cost=1.0)
+    model = build(state(3.0, [0.0, 2.0]), t, demand([5.0, 1.0, 4.0]), 1)
+    assert model.net[0, 0].tolist() == [0.0, 1.0, -3.0]  # 2 of 5 lost, then 0 + 2 - 1, then 1 - 4
+    assert model.lost[0, 0] == 2.0
+    plans = dp.solve(model)
+    assert plans.units[0, 0].tolist() == [3.0]
+    assert plans.cost[0, 0] == pytest.approx(2 * 5.0 + 1.0)  # lost before, one unit held at the end of period 2
+
+
+def test_second_pass_does_not_reorder_what_was_lost():
+    # Two equally likely paths; the big one is not worth serving, so its loss must not be ordered afterwards.
+    paths = demand([0.0, 2.0], [0.0, 2.0], [0.0, 2.0], [20.0, 2.0])
+    t = terms(shortage_cost=1.0, holding_cost=1.0)
+    one = item_model(state(), t, paths, Settings(2, 1, passes=1))
+    two = item_model(state(), t, paths, Settings(2, 1, passes=2))
+    assert dp.solve(two).units[0, 0].tolist() == [0.0, 2.0]
+    run = course(two, dp.solve(two).units[0])
+    assert run.lost[0].tolist() == [[0, 0], [0, 0], [0, 0], [20.0, 0]]
+    assert run.stock.max() == 0.0
+    assert dp.solve(two).cost[0, 0] == pytest.approx(5.0)
+    assert dp.solve(one).cost[0, 0] > dp.solve(two).cost[0, 0]
+
+
+def test_maximum_stock_caps_the_first_order_and_leaves_room_for_what_will_be_sold():
+    t = terms(max_stock=6.0, backorder_cost=10.0, order_cost=0.0)
+    model = build(state(2.0), t, demand([5.0, 5.0, 5.0]), 3)
+    plan = dp.solve(model).units[0, 0]
+    assert plan[0] <= 4.0
+    assert 2.0 + plan[0] - 5.0 + plan[1] <= 6.0
+
+
+def test_shelf_life_limits_the_cover_but_never_forbids_the_smallest_order():
+    flat = [1.0] * 12
+    long = terms(order_cost=5.0, holding_cost=0.01, shortage_cost=10.0)
+    short = terms(order_cost=5.0, holding_cost=0.01, shortage_cost=10.0, shelf_life=3)
+    assert dp.solve(build(state(), long, demand(flat), 12)).units[0, 0].max() == 12.0
+    assert dp.solve(build(state(), short, demand(flat), 12)).units[0, 0].max() <= 3.0
+    packed = terms(order_cost=5.0, holding_cost=0.01, shortage_cost=10.0, shelf_life=3, min_order_qty=5.0)
+    assert dp.solve(build(state(), packed, demand(flat), 12)).units[0, 0, 0] == 5.0
+
+
+def test_display_stock_is_kept_above_what_is_sold():
+    plain = dp.solve(build(state(), terms(), demand([4.0]), 1)).units[0, 0, 0]
+    display = dp.solve(build(state(), terms(min_stock=3.0), demand([4.0]), 1)).units[0, 0, 0]
+    assert (plain, display) == (4.0, 7.0)
+
+
+def test_a_spread_of_the_lead_time_orders_more():
+    flat = np.full((1, 64, 8), 5.0)
+    t = {"lead_time": 3, "review_period": 2, "shortage_cost": 20.0, "holding_cost": 0.2}
+    sure = dp.solve(build(state(20.0), terms(**t), flat, 4)).units[0, 0, 0]
+    spread = dp.solve(build(state(20.0), terms(**t, lead_time_sd=1.0), flat, 4)).units[0, 0, 0]
+    assert sure == 5.0
+    assert spread > sure
+
+
+def test_prices_shift_orders_and_the_priced_value_is_cost_plus_prices():
+    t = terms(holding_cost=0.1, backorder_cost=5.0)
+    model = build(state(), t, demand([3.0, 3.0, 3.0]), 3)
+    unit = np.zeros((2, 1, 3))
+    unit[1, 0, 1] = 1.0
+    plans = dp.solve(model, dp.Prices(unit, np.zeros((2, 1, 3))))
+    assert plans.units[0, 0].tolist() == [3.0, 3.0, 3.0]
+    assert plans.units[1, 0].tolist() == [6.0, 0.0, 3.0]
+    paid = (plans.units * unit).sum(axis=2)
+    np.testing.assert_allclose(plans.priced, plans.cost + paid)
+
+
+def test_a_barred_opportunity_is_not_used():
+    t = terms(backorder_cost=5.0)
+    model = build(state(), t, demand([3.0, 3.0]), 2)
+    fixed = np.array([[[np.inf, 0.0]]])
+    assert dp.solve(model, dp.Prices(np.zeros((1, 1, 2)), fixed)).units[0, 0].tolist() == [0.0, 6.0]
+
+
+def test_items_do_not_depend_on_their_neighbours_nor_on_their_order():
+    rng = np.random.default_rng(0)
+    n, periods = 5, 10
+    paths = rng.poisson(rng.gamma(1, 4, n)[:, None, None], (n, 16, periods)).astype(float)
+    t = Terms(**{**vars(terms(n, order_cost=2.0)), "lead_time": np.array([0, 1, 2, 0, 3]),
+                 "review_period": np.array([1, 2, 3, 7, 1]), "case_pack": np.array([1.0, 2, 6, 4, 1])})  # fmt: skip
+    s = State(rng.integers(0, 9, n).astype(float), np.zeros(n), np.zeros((n, periods)))
+    whole = dp.solve(build(s, t, paths, 6))
+    for i in range(n):
+        one = dp.solve(build(s.take(np.array([i])), t.take(np.array([i])), paths[[i]], 6))
+        width = one.units.shape[2]
+        assert whole.units[0, i, :width].tolist() == one.units[0, 0].tolist()
+        assert not whole.units[0, i, width:].any()
+        assert whole.cost[0, i] == pytest.approx(one.cost[0, 0], rel=1e-12)
