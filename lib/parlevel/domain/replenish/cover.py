@@ -80,7 +80,10 @@ def row_quantile(samples: Floats, level: Floats) -> Floats:
     low = np.floor(place).astype(np.int64)
     high = np.minimum(low + 1, p - 1)
     rows = np.arange(len(ordered))
-    return ordered[rows, low] + (place - low) * (ordered[rows, high] - ordered[rows, low])
+    share, left, right = place - low, ordered[rows, low], ordered[rows, high]
+    # Infinite samples ("never") stay infinite instead of inf - inf.
+    apart = (share > 0) & (right > left)
+    return np.where(apart, left * (1 - share) + np.where(apart, right, 0.0) * share, left)
 
 
 def _same_length(terms: Terms, horizon: int) -> Iterator[tuple[Ints, int]]:

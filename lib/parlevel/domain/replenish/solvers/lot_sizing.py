@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from parlevel.domain.replenish.base import Floats
+from parlevel.domain.replenish.base import Floats, Ints
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ def lot_sizes(demand: Floats, setup: Floats, unit: Floats, holding: Floats) -> L
     return Lots(_trace(demand, first), best[:, -1])
 
 
-def _trace(demand: Floats, first: Floats) -> Floats:
+def _trace(demand: Floats, first: Ints) -> Floats:
     """(n, T) lots from the best first period of every last one, backwards."""
     n, periods = demand.shape
     total = np.concatenate([np.zeros((n, 1)), demand.cumsum(axis=1)], axis=1)
