@@ -1,0 +1,108 @@
+"""Answers as rich tables, CSV or JSON."""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+import sys
+from datetime import date, datetime
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from parlevel.report.summary import Summary
+
+
+def show_answer(table: pa.Table, form: str, limit: int) -> None:
+    """Print a query's answer to stdout; CSV and JSON are complete, a table stops at `limit` rows."""
+    if form == "csv":
+        writer = csv.writer(sys.stdout, lineterminator="\n")
+        writer.writerow(table.column_names)
+        for batch in table.to_batches(1000):
+            writer.writerows([_flat(value) for value in row.values()] for row in batch.to_pylist())
+    elif form == "json":
+        json.dump(_finite(table.to_pylist()), sys.stdout, default=_plain, allow_nan=False, indent=1)
+        sys.stdout.write("\n")
+    else:
+        _print(table, limit)
+
+
+def _print(table: pa.Table, limit: int) -> None:
+    out = Table(header_style="bold", row_styles=["", "dim"])
+    for field in table.schema:
+        number = str(field.type) in ("double", "float") or str(field.type).startswith(("int", "uint", "decimal"))
+        out.add_column(Text(field.name), justify="right" if number else "left", overflow="fold")
+    for row in table.slice(0, limit).to_pylist():
+        out.add_row(*(Text(_cell(value)) for value in row.values()))
+    screen = Console()
+    screen.print(out)
+    more = f", {limit:,} shown (--limit)" if table.num_rows > limit else ""
+    screen.print(f"{table.num_rows:,} row{'' if table.num_rows == 1 else 's'}{more}", style="dim")
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, float):
+        return f"{value:,.4g}" if abs(value) < 1000 else f"{value:,.1f}"
+    if isinstance(value, list) and len(value) > 6:
+        return f"[{', '.join(_cell(item) for item in value[:5])}, ... {len(value)} values]"
+    if isinstance(value, list):
+        return f"[{', '.join(_cell(item) for item in value)}]"
+    return f"<{len(value):,} bytes>" if isinstance(value, bytes) else str(value)
+
+
+def _plain(value: Any) -> Any:
+    """What JSON has no type for."""
+    if isinstance(value, datetime | date):
+        return value.isoformat()
+    if isinstance(value, bytes):
+        return f"<{len(value)} bytes>"
+    return str(value)
+
+
+def _finite(value: Any) -> Any:
+    """NaN and infinity, which JSON does not have, as null."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    return [_finite(item) for item in value] if isinstance(value, list | tuple) else value
+
+
+def _flat(value: Any) -> Any:
+    """A CSV cell: arrays and maps as JSON."""
+    if isinstance(value, list | dict | tuple):
+        return json.dumps(_finite(value), default=_plain)
+    return _plain(value) if isinstance(value, bytes) else value
+
+
+def show_summary(summary: Summary, screen: Console) -> None:
+    """Row counts, the plan against the history-based policy, where the report is and what to ask."""
+    counts = Table(title=f"Tables of run {summary.run_id}", title_justify="left", header_style="bold")
+    for name, justify in (("stage", "left"), ("table", "left"), ("rows", "right")):
+        counts.add_column(name, justify=justify)  # type: ignore[arg-type]
+    before = ""
+    for stage, name, rows in summary.counts:
+        counts.add_row("" if stage == before else stage, name, f"{rows:,}")
+        before = stage
+    screen.print(counts)
+    if summary.kpis:
+        title = f"Worth of the plan: {summary.policy} against {summary.baseline}, simulated after past cutoffs"
+        kpis = Table(title=title, title_justify="left", header_style="bold")
+        kpis.add_column("")
+        for name in (summary.policy, summary.baseline, "change"):
+            kpis.add_column(name, justify="right")
+        for kpi in summary.kpis:
+            colour = "" if kpi.better is None else "green" if kpi.better else "red"
+            kpis.add_row(kpi.name, kpi.plan, kpi.baseline, Text(kpi.change, style=colour))
+        screen.print(kpis)
+    if summary.report:
+        screen.print(Text("report  ") + Text(summary.report, style="bold cyan"), soft_wrap=True)
+    screen.print(Text("try     ") + Text(f'parlevel sql "{summary.query}"', style="cyan"), soft_wrap=True)

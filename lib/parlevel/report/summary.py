@@ -1,0 +1,131 @@
+"""What a run ends with in the terminal: rows per table, plan against history-based policy, what to look at next."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from parlevel.config import Config
+from parlevel.report.warehouse import Warehouse, open_warehouse
+
+QUERY = "SELECT supplier_id, lines, units, order_value FROM orders_by_supplier ORDER BY order_value DESC LIMIT 10"
+"""A query to try."""
+
+
+@dataclass(frozen=True)
+class Kpi:
+    """One key figure: its name, what the plan and the baseline got, and which is better."""
+
+    name: str
+    plan: str
+    baseline: str
+    change: str
+    better: bool | None
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What a run left behind.
+
+    Attributes:
+        run_id: the run.
+        counts: (stage, table, rows of this run).
+        policy: the plan's policy.
+        baseline: the policy it is compared with.
+        kpis: the comparison over the simulated cutoffs.
+        report: where the HTML report is; None if it was not drawn.
+        query: SQL to try.
+    """
+
+    run_id: str
+    counts: tuple[tuple[str, str, int], ...]
+    policy: str
+    baseline: str
+    kpis: tuple[Kpi, ...]
+    report: str | None
+    query: str
+
+
+# name, column of policy_costs, "money", "share" or "number", and whether more is better (None: neither)
+_KPIS = (
+    ("total cost", "total_cost", "money", False),
+    ("holding cost", "holding_cost", "money", False),
+    ("shortage cost", "shortage_cost", "money", False),
+    ("order cost", "order_cost", "money", False),
+    ("fill rate", "fill_rate", "share", True),
+    ("stockout rate", "stockout_rate", "share", False),
+    ("turnover per year", "turnover", "number", True),
+    ("days of supply", "days_of_supply", "number", False),
+    ("replenishment accuracy", "replenishment_accuracy", "share", True),
+    ("mean stock value", "stock_value", "money", False),
+    ("order lines", "orders", "count", None),
+)
+
+
+def summarise(cfg: Config, run_id: str | None = None, warehouse: Warehouse | None = None) -> Summary:
+    """Look at a run's tables.
+
+    Raises:
+        DataError: there is no warehouse, or no such run.
+    """
+    from parlevel.schemas import TABLES
+
+    house = warehouse or open_warehouse(cfg.paths.warehouse, run_id)
+    counts = tuple((TABLES[name].stage, name, house.count(name)) for name in house.tables if name != "runs")
+    report = Path(cfg.paths.report)
+    return Summary(
+        run_id=house.run_id,
+        counts=counts,
+        policy=cfg.replenish.policy,
+        baseline=cfg.evaluate.baseline,
+        kpis=compare(house, cfg),
+        report=str(report) if report.is_file() else None,
+        query=QUERY,
+    )
+
+
+def compare(house: Warehouse, cfg: Config) -> tuple[Kpi, ...]:
+    """The key figures of the plan's policy beside the baseline's; empty before the evaluate stage."""
+    if not house.has("policy_costs"):
+        return ()
+    rows = {row["policy"]: row for row in house.rows("SELECT * FROM policy_costs WHERE segment = 'all'")}
+    plan, base = rows.get(cfg.replenish.policy), rows.get(cfg.evaluate.baseline)
+    if plan is None or base is None:
+        return ()
+    out = []
+    for name, column, kind, more_is_better in _KPIS:
+        mine, theirs = plan[column], base[column]
+        known = mine is not None and theirs is not None
+        change = _change(mine, theirs, kind) if known else ""
+        better = None if more_is_better is None or not known or mine == theirs else (mine > theirs) == more_is_better
+        out.append(Kpi(name, _text(mine, kind, cfg), _text(theirs, kind, cfg), change, better))
+    return tuple(out)
+
+
+def text(summary: Summary) -> str:
+    """The summary as plain text, for jobs and logs."""
+    lines = [f"run {summary.run_id}", "", f"{'stage':<10} {'table':<18} {'rows':>12}"]
+    lines += [f"{stage:<10} {name:<18} {rows:>12,}" for stage, name, rows in summary.counts]
+    if summary.kpis:
+        lines += ["", f"{'':<24} {summary.policy:>14} {summary.baseline:>14} {'change':>10}"]
+        lines += [f"{kpi.name:<24} {kpi.plan:>14} {kpi.baseline:>14} {kpi.change:>10}" for kpi in summary.kpis]
+    lines += ["", f"report  {summary.report}"] if summary.report else []
+    lines += ["", "try:", f'  parlevel sql "{summary.query}"']
+    return "\n".join(lines) + "\n"
+
+
+def _text(value: float | None, kind: str, cfg: Config) -> str:
+    if value is None:
+        return "-"
+    if kind == "money":
+        return f"{cfg.report.currency}{value:,.0f}"
+    if kind == "share":
+        return f"{100 * value:.1f} %"
+    return f"{value:,.0f}" if kind == "count" else f"{value:,.1f}"
+
+
+def _change(mine: float, theirs: float, kind: str) -> str:
+    """Per cent for amounts, percentage points for shares."""
+    if kind == "share":
+        return f"{100 * (mine - theirs):+.1f} pp"
+    return f"{100 * (mine / theirs - 1):+.1f} %" if theirs else ""
