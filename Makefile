@@ -59,6 +59,7 @@ doctor: env ## look at Java, jars, memory, disk, versions, ports
 
 .PHONY: wheel
 wheel: env ## the wheel for clusters, in dist/
+	@rm -rf build lib/parlevel.egg-info
 	@$(BIN)/python -m pip wheel --quiet --no-deps --no-build-isolation -w dist .
 
 .PHONY: clean

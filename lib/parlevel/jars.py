@@ -26,6 +26,7 @@ SHA256 = {
 # Without the excludes Ivy brings 33 jars, a second Hadoop among them.
 EXCLUDE = "org.*:*,com.*:*,javax.*:*,commons-*:*,io.airlift:*,io.unitycatalog:*,io.delta:delta-kernel-*"
 VARIABLE = "PARLEVEL_JARS"
+MARK = "# Written by parlevel.jars; delete this line to keep the file as it is."
 WAY_OUT = f"Run `make setup` once with network, or set {VARIABLE} to a folder that holds {' and '.join(SHA256)}."
 
 
@@ -106,12 +107,35 @@ def fetch(folder: Path) -> None:
     verify(folder)
 
 
+def tell_spark_submit(folder: Path) -> Path | None:
+    """Put the jars on the class path of this environment's own spark-submit, so that it needs no --jars locally.
+
+    Returns: the file written, or None where Spark is not installed here or somebody keeps a file of their own.
+    """
+    home = _spark_home()
+    if home is None:
+        return None
+    file = home / "conf" / "spark-defaults.conf"
+    if file.exists() and not file.read_text().startswith(MARK):
+        return None
+    paths = ":".join(str((folder / name).resolve()) for name in SHA256)
+    text = f"{MARK}\nspark.driver.extraClassPath {paths}\nspark.log.level WARN\n"
+    if not file.exists() or file.read_text() != text:
+        file.parent.mkdir(exist_ok=True)
+        file.write_text(text)
+    return file
+
+
+def _spark_home() -> Path | None:
+    spec = importlib.util.find_spec("pyspark")
+    return Path(spec.origin).parent if spec and spec.origin else None
+
+
 def _resolve(ivy: Path) -> str:
     """Let Spark's Ivy download the package into a folder of its own; returns what it printed."""
-    spec = importlib.util.find_spec("pyspark")
-    if spec is None or spec.origin is None:
+    home = _spark_home()
+    if home is None:
         raise EnvironmentFault("pyspark must be installed before the Delta jars can be fetched. Run `make setup`.")
-    home = Path(spec.origin).parent
     script = ivy / "noop.py"
     script.write_text("")
     command = [str(home / "bin" / "spark-submit"), "--master", "local[1]", "--packages", PACKAGE]
@@ -143,6 +167,10 @@ def main() -> int:
     except EnvironmentFault as fault:
         sys.stderr.write(f"{fault}\n")
         return 2
+    try:
+        tell_spark_submit(folder)
+    except OSError as error:  # a convenience only: sessions of parlevel do not need it
+        sys.stderr.write(f"note: spark-submit here will need --jars, its settings cannot be written: {error}\n")
     sys.stdout.write(f"Delta jars: {folder}\n")
     return 0
 

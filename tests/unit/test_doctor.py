@@ -231,6 +231,21 @@ def test_fetch_keeps_only_the_two_files(right_jars: Path, monkeypatch: pytest.Mo
     assert sorted(path.name for path in folder.iterdir()) == sorted(jars.SHA256)
 
 
+def test_spark_submit_learns_where_the_jars_are_and_a_file_of_ones_own_is_kept(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(jars, "_spark_home", lambda: tmp_path)
+    file = jars.tell_spark_submit(tmp_path / "here")
+    assert file == tmp_path / "conf" / "spark-defaults.conf"
+    setting = file.read_text().splitlines()[1]
+    paths = ":".join(str(tmp_path / "here" / name) for name in jars.SHA256)
+    assert setting == f"spark.driver.extraClassPath {paths}"
+    assert "there" in jars.tell_spark_submit(tmp_path / "there").read_text()  # type: ignore[union-attr]
+    file.write_text("spark.master yarn\n")
+    assert jars.tell_spark_submit(tmp_path / "here") is None
+    assert file.read_text() == "spark.master yarn\n"
+
+
 def test_without_the_variable_the_checkout_comes_before_the_cache(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, project: Path
 ) -> None:

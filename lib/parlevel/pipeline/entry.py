@@ -8,7 +8,10 @@ import sys
 from collections.abc import Sequence
 
 from parlevel.config import Config, load
-from parlevel.errors import ParlevelError
+from parlevel.errors import EnvironmentFault, ParlevelError
+
+NO_DELTA = ("org.apache.spark.sql.delta.catalog.DeltaCatalog", "io.delta.sql.DeltaSparkSessionExtension")
+"""What Spark's error names when Delta's jars are not on its class path."""
 
 
 def main(stages: Sequence[str], arguments: Sequence[str] | None = None) -> int:
@@ -52,6 +55,13 @@ def _run(cfg: Config, stages: Sequence[str], force: bool) -> None:
     spark = get_session(cfg)
     try:
         result = run(spark, cfg, stages=stages, force=force)
+    except Exception as error:
+        if isinstance(error, ParlevelError) or not any(name in str(error) for name in NO_DELTA):
+            raise
+        raise EnvironmentFault(
+            "Delta's jars must be on spark-submit's class path. Add them: "
+            "spark-submit --jars .jars/delta-spark_4.2_2.13-4.4.0.jar,.jars/delta-storage-4.4.0.jar ..."
+        ) from error
     finally:
         if not given:
             spark.stop()

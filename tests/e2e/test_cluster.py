@@ -1,0 +1,112 @@
+"""`spark-submit jobs/run_all.py` on this machine and on a standalone cluster gives the same plan."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import polars
+import pytest
+import standalone
+from deltalake import DeltaTable
+
+from parlevel import jars
+from parlevel.pipeline.identity import code_version
+from parlevel.schemas import STAGES, contract
+
+pytestmark = pytest.mark.spark
+
+SMALL = {
+    "source.name": "synthetic",
+    "source.options": "{series: 24, days: 200}",
+    "calendar.horizon": "14",
+    "train.fold_step": "14",
+    "train.folds": "2",
+    "train.min_group_series": "12",
+    "train.candidates": "[{model: seasonal_naive}, {model: forest, parameters: {n_trees: 8}}]",
+    "replenish.n_paths": "16",
+    "spark.partitions": "2",
+}
+
+
+def settings(warehouse: Path) -> list[str]:
+    places = {"paths.warehouse": str(warehouse), "paths.report": str(warehouse / "report.html")}
+    return [text for key, value in {**SMALL, **places}.items() for text in ("--set", f"{key}={value}")]
+
+
+def rows(warehouse: Path, name: str) -> polars.DataFrame:
+    """A table without what a clock measured, in the order of its keys."""
+    frame = polars.DataFrame(DeltaTable(str(warehouse / name)).to_pyarrow_table())
+    return frame.drop([c for c in ("seconds", "fit_seconds") if c in frame.columns]).sort(contract(name).keys)
+
+
+@pytest.fixture(scope="module")
+def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return standalone.shipped_package(tmp_path_factory.mktemp("package"))
+
+
+@pytest.fixture(scope="module")
+def on_cluster(package: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict, str]:
+    """The main job on a master and two workers: (warehouse, the master's word on it, what the job printed)."""
+    folder = tmp_path_factory.mktemp("cluster")
+    hidden = standalone.without_checkout(tmp_path_factory.mktemp("hide"))
+    with standalone.cluster(folder) as running:
+        spark = [
+            "--master",
+            running.master,
+            "--driver-memory",
+            "1g",
+            "--executor-memory",
+            "1g",
+            "--executor-cores",
+            "1",
+        ]
+        spark += ["--total-executor-cores", "2", "--jars", ",".join(str(jar) for jar in jars.classpath())]
+        spark += ["--py-files", str(package), "--conf", "spark.driver.host=127.0.0.1"]
+        spark += ["--conf", "spark.driver.bindAddress=127.0.0.1", "--conf", f"spark.executorEnv.PYTHONPATH={hidden}"]
+        spark += ["--conf", "spark.ui.enabled=false"]
+        done = standalone.submit(
+            "run_all.py", *settings(folder / "warehouse"),
+            spark=spark, env=standalone.environment(PYTHONPATH=hidden), cwd=folder,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr[-6000:]
+        return folder / "warehouse", running.state(), done.stdout
+
+
+def test_the_cluster_ran_every_stage_on_both_workers(on_cluster: tuple[Path, dict, str]) -> None:
+    warehouse, state, printed = on_cluster
+    assert f"computed {list(STAGES)}, reused nothing" in printed
+    [application] = state["completedapps"]
+    assert (application["state"], application["cores"]) == ("FINISHED", 2)
+    worked = [
+        worker for worker in (warehouse.parent / "work0", warehouse.parent / "work1") if any(worker.glob("app-*/*"))
+    ]
+    assert len(worked) == 2
+    log = rows(warehouse, "runs")
+    assert log["status"].to_list() == ["done"] * len(STAGES)
+
+
+def test_executors_had_the_package_from_the_wheel_and_it_is_this_code(on_cluster: tuple[Path, dict, str]) -> None:
+    warehouse, _, _ = on_cluster
+    assert set(rows(warehouse, "runs")["code_version"]) == {code_version()}
+    assert list(warehouse.parent.glob("work*/app-*/*/parlevel-*.zip"))
+
+
+def test_this_machine_alone_gives_the_same_tables(on_cluster: tuple[Path, dict, str], tmp_path: Path) -> None:
+    warehouse, _, _ = on_cluster
+    spark = ["--master", "local[1]", "--driver-memory", "1g", "--conf", "spark.ui.enabled=false"]
+    done = standalone.submit("run_all.py", *settings(tmp_path), spark=spark, env=standalone.environment(), cwd=tmp_path)
+    assert done.returncode == 0, done.stderr[-6000:]
+    for name in ("panel", "features", "forecast", "order_plan", "accuracy", "inventory_kpi"):
+        assert rows(tmp_path, name).equals(rows(warehouse, name)), name
+    assert rows(warehouse, "order_plan")["order_qty"].sum() > 0
+
+
+def test_a_job_answers_a_wrong_setting_with_a_message_and_2(tmp_path: Path) -> None:
+    done = standalone.submit(
+        "clean.py", "--set", "calender.horizon=14",
+        spark=["--master", "local[1]"], env=standalone.environment(), cwd=tmp_path,
+    )  # fmt: skip
+    assert done.returncode == 2
+    shown = done.stdout + done.stderr  # spark-submit hands both on, either way
+    assert "calender: unknown key. Did you mean 'calendar'?" in shown
+    assert "Traceback" not in shown
