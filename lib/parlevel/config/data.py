@@ -50,6 +50,8 @@ class Clean(Section):
 
     gaps: Literal["zero", "missing"] = "zero"  # what an absent record between two records means
     missing: Missing = Missing()  # replacement of missing values
+    duplicates: Literal["quarantine", "max", "sum"] = "quarantine"  # rows of one key that differ; sum: rows are lines
+    max_sales: float = Field(1e9, gt=0)  # units in one row beyond which, either sign, it is rejected
     returns: Literal["net", "drop", "keep"] = "net"  # negative sales: net against earlier sales, quarantine, or keep
     outliers: Literal["cap", "flag", "off"] = "cap"  # what happens to a spike no promotion explains
     outlier_z: float = Field(8.0, gt=0)  # robust z-score (median, MAD of the non-zero periods) beyond which it is one

@@ -1,0 +1,214 @@
+"""Row rules of the clean stage: pure functions from long tables to judged rows, then to packed ones.
+
+A judged row carries `_rule` (the first rule that caught it, null if none), `_status` (packed, merged,
+quarantined or skipped) and `_index` (its period).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import Window as Over
+from pyspark.sql import functions as F
+
+from parlevel.config import Config
+from parlevel.domain.clean import rules
+from parlevel.spark.periods import period_index, period_start
+
+if TYPE_CHECKING:
+    from parlevel.pipeline.clean import Window
+
+
+def plausible(date: str) -> Column:
+    """Whether a date is one at all: from 1970 to 2199."""
+    return F.col(date).between(F.lit("1970-01-01").cast("date"), F.lit("2199-12-31").cast("date"))
+
+
+def judge_sales(sales: DataFrame, series: DataFrame, *, cfg: Config, window: Window) -> DataFrame:
+    """Sales rows with `_value` (null = missing), `_rule`, `_status` and `_index`.
+
+    Args:
+        sales: contract `sales`.
+        series: contract `series`.
+        cfg: says how duplicates and returns are treated.
+        window: the periods to read.
+    """
+    period = cfg.calendar.period
+    value = F.when(~F.isnan("sales"), F.col("sales"))
+    rows = (
+        _with_known(sales, series)
+        .withColumn("_index", F.when(plausible("date"), period_index(F.col("date"), period)))
+        .withColumn("_value", value)
+    )
+    caught = {
+        "blank_series": F.col("series_id").isNull() | (F.trim("series_id") == ""),
+        "no_date": F.col("date").isNull(),
+        "impossible_date": F.col("_index").isNull(),
+        "outside_window": ~F.col("_index").between(window.start, window.cutoff),
+        "unknown_series": F.col("_known").isNull(),
+        "not_finite": F.abs("_value") == float("inf"),
+        "too_large": F.abs("_value") > cfg.clean.max_sales,
+    }
+    if cfg.clean.returns == "drop":
+        caught["return_dropped"] = F.col("_value") < 0
+    rows = rows.withColumn("_rule", _first(caught)).drop("_known").repartition("series_id")
+    if cfg.clean.duplicates != "sum":
+        rows = _duplicates(rows, cfg.clean.duplicates)
+    return _merge(_with_status(rows, "sales"), one_per_period=period == "day" and cfg.clean.duplicates != "sum")
+
+
+def judge_prices(prices: DataFrame, series: DataFrame, *, cfg: Config, window: Window) -> DataFrame:
+    """Price rows with `_rule`, `_status` and `_index`; of several prices of a day the highest counts."""
+    rows = _with_known(prices, series).withColumn("_index", period_index(F.col("date"), cfg.calendar.period))
+    good = ~F.isnan("price") & (F.col("price") > 0) & (F.col("price") < float("inf"))
+    caught = {
+        "not_positive": ~F.coalesce(good, F.lit(False)),
+        "unknown_series": F.col("_known").isNull(),
+        "outside_window": F.col("_index") > window.cutoff + window.horizon,
+    }
+    rows = rows.withColumn("_rule", _first(caught)).drop("_known").repartition("series_id")
+    highest = Over.partitionBy("series_id", "date", "_rule").orderBy(F.desc("price"))
+    again = F.col("_rule").isNull() & (F.row_number().over(highest) > 1)
+    rows = rows.withColumn("_rule", F.when(again, F.lit("duplicate_key")).otherwise(F.col("_rule")))
+    return _with_status(rows, "prices")
+
+
+def judge_promotions(promotions: DataFrame, series: DataFrame, *, cfg: Config, window: Window) -> DataFrame:
+    """Promotion rows with `_rule` and `_status`; overlapping ones all count, the strongest wins later."""
+    first, last = (period_index(F.col(name), cfg.calendar.period) for name in ("start_date", "end_date"))
+    good = ~F.isnan("intensity") & F.col("intensity").between(0.0, 1.0)
+    caught = {
+        "end_before_start": F.col("end_date") < F.col("start_date"),
+        "bad_intensity": ~F.coalesce(good, F.lit(False)),
+        "unknown_series": F.col("_known").isNull(),
+        "outside_window": (last < window.start) | (first > window.cutoff + window.horizon),
+    }
+    rows = _with_known(promotions, series).withColumn("_rule", _first(caught)).drop("_known")
+    return _with_status(rows, "promotions").withColumn("_index", first)
+
+
+def pack_sales(judged: DataFrame) -> DataFrame:
+    """One row a series: the lists record_* and hole_index."""
+    counts = F.col("_status").isin("packed", "merged")
+    hole = F.col("_rule").isin(rules.names("sales", hole=True))
+    record = F.struct(
+        F.col("_index").alias("i"), F.col("_value").alias("v"), F.col("in_stock").cast("int").cast("double").alias("s")
+    )
+    packed = (
+        judged.where(counts | hole)
+        .groupBy("series_id")
+        .agg(
+            F.collect_list(F.when(counts, record)).alias("r"),
+            F.collect_list(F.when(hole, F.col("_index"))).alias("hole_index"),
+        )
+    )
+    return packed.select(
+        "series_id",
+        F.col("r.i").alias("record_index"),
+        F.col("r.v").alias("record_sales"),
+        F.col("r.s").alias("record_in_stock"),
+        "hole_index",
+    )
+
+
+def pack_prices(judged: DataFrame) -> DataFrame:
+    """One row a series: the lists price_*."""
+    packed = (
+        judged.where(F.col("_status") == "packed")
+        .groupBy("series_id")
+        .agg(F.collect_list(F.struct(F.unix_date("date").alias("d"), "_index", "price")).alias("p"))
+        # by day, so that of several prices in one week or month the last one holds on
+        .withColumn("p", F.sort_array("p"))
+    )
+    return packed.select("series_id", F.col("p._index").alias("price_index"), F.col("p.price").alias("price_value"))
+
+
+def pack_promotions(judged: DataFrame) -> DataFrame:
+    """One row a series: the lists promo_*."""
+    packed = (
+        judged.where(F.col("_status") == "packed")
+        .groupBy("series_id")
+        .agg(
+            F.collect_list(
+                F.struct(
+                    F.unix_date("start_date").cast("bigint").alias("a"),
+                    F.unix_date("end_date").cast("bigint").alias("b"),
+                    F.col("intensity").alias("x"),
+                )
+            ).alias("p")
+        )
+    )
+    return packed.select(
+        "series_id",
+        F.col("p.a").alias("promo_first"),
+        F.col("p.b").alias("promo_last"),
+        F.col("p.x").alias("promo_intensity"),
+    )
+
+
+def pack_calendar(calendar: DataFrame, *, cfg: Config, window: Window) -> DataFrame:
+    """One row a location: periods in which it is closed throughout, and periods with an event."""
+    period = cfg.calendar.period
+    index = period_index(F.col("date"), period)
+    by_period = (
+        calendar.withColumn("_index", index)
+        .where(F.col("_index").between(window.start, window.cutoff))
+        .groupBy("location_id", "_index")
+        .agg(
+            F.count_distinct(F.when(~F.col("is_open"), F.col("date"))).alias("closed"),
+            F.max(F.col("event").isNotNull() & ~F.coalesce(F.col("event_kind") == "benefit", F.lit(False))).alias("e"),
+        )
+    )
+    days = F.datediff(period_start(F.col("_index") + 1, period), period_start(F.col("_index"), period))
+    return by_period.groupBy("location_id").agg(
+        F.collect_list(F.when(F.col("closed") >= days, F.col("_index"))).alias("closed_index"),
+        F.collect_list(F.when(F.col("e"), F.col("_index"))).alias("event_index"),
+    )
+
+
+def _with_known(rows: DataFrame, series: DataFrame) -> DataFrame:
+    known = series.select("series_id", F.lit(True).alias("_known")).distinct()
+    return rows.join(known, "series_id", "left")
+
+
+def _first(caught: Mapping[str, Column]) -> Column:
+    """Name of the first condition that holds; null if none does."""
+    return F.coalesce(*(F.when(condition, F.lit(name)) for name, condition in caught.items()))
+
+
+def _with_status(rows: DataFrame, table: str) -> DataFrame:
+    skipped = F.col("_rule").isin(rules.names(table, action="skipped"))
+    status = F.when(F.col("_rule").isNull(), "packed").when(skipped, "skipped").otherwise("quarantined")
+    return rows.withColumn("_status", status)
+
+
+def _duplicates(rows: DataFrame, mode: str) -> DataFrame:
+    """Mark exact copies, and rows of one series and date that disagree."""
+    key = Over.partitionBy("series_id", "date", "_rule")
+    by_value = key.orderBy(F.desc_nulls_last("_value"), F.asc_nulls_last("in_stock"))
+    content = F.struct("_value", "in_stock")
+    copy = content.eqNullSafe(F.lag(content).over(by_value)) & (F.row_number().over(by_value) > 1)
+    differ = (
+        F.size(F.collect_set(F.xxhash64("_value", "in_stock")).over(key)) > 1
+        if mode == "quarantine"
+        else F.row_number().over(by_value) > 1
+    )
+    return rows.withColumn(
+        "_rule",
+        F.when(F.col("_rule").isNotNull(), F.col("_rule"))
+        .when(copy, F.lit("duplicate_row"))
+        .when(differ, F.lit("duplicate_key")),
+    )
+
+
+def _merge(rows: DataFrame, *, one_per_period: bool) -> DataFrame:
+    """Mark all but one of the rows of a series that fall into one period: they are added to it."""
+    if one_per_period:
+        return rows
+    period = Over.partitionBy("series_id", "_index", "_status").orderBy("date", F.desc("_value"))
+    further = (F.col("_status") == "packed") & (F.row_number().over(period) > 1)
+    return rows.withColumn("_rule", F.when(further, F.lit("same_period")).otherwise(F.col("_rule"))).withColumn(
+        "_status", F.when(further, F.lit("merged")).otherwise(F.col("_status"))
+    )
