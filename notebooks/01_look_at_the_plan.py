@@ -1,8 +1,8 @@
 # %% [markdown]
 # # A look at the plan
 #
-# Reads the tables that a run published: no Spark, no Java. Run the cells in an editor that knows `# %%`, or all of them:
-# `.venv/bin/python notebooks/01_look_at_the_plan.py` (the folder of the tables: `PARLEVEL_WAREHOUSE`, default `warehouse`).
+# Reads the tables that a run published: no Spark, no Java. Run the cells in an editor that knows `# %%`, or all:
+# `.venv/bin/python notebooks/01_look_at_the_plan.py`. PARLEVEL_WAREHOUSE names the tables' folder, else `warehouse`.
 
 # %%
 import os
@@ -20,9 +20,11 @@ for folder in sorted(path.parent for path in warehouse.glob("*/_delta_log")):
 # The newest run, what each stage did, and whose output stands for it.
 
 # %%
-run = sql.sql("select run_id from runs order by started_at desc limit 1").fetchone()[0]
+run = sql.execute("select run_id from runs order by started_at desc limit 1").fetchone()[0]
 made_by = dict(sql.execute("select stage, output_run_id from runs where run_id = ?", [run]).fetchall())
-stages = sql.execute("select stage, status, round(seconds, 1) s, note from runs where run_id = ? order by started_at", [run])
+stages = sql.execute(
+    "select stage, status, round(seconds, 1) s, note from runs where run_id = ? order by started_at", [run]
+)
 print(f"run {run}")
 print(stages.df().to_string(index=False))
 
@@ -45,7 +47,8 @@ print(orders.df().to_string(index=False))
 # %%
 solves = sql.execute(
     """
-    select solve_group, n_items, status, round(objective, 2) objective, round(bound, 2) bound, round(100 * gap, 2) gap_percent, relaxed
+    select solve_group, n_items, status, round(objective, 2) objective, round(bound, 2) bound,
+           round(100 * gap, 2) gap_percent, relaxed
     from plan_report where run_id = ? order by objective desc nulls last limit 10
     """,
     [made_by["replenish"]],
@@ -72,8 +75,8 @@ print(worth.df().to_string(index=False))
 # %%
 accuracy = sql.execute(
     """
-    pivot (select model, metric, round(value, 4) v from accuracy where run_id = ? and segment = 'all')
-    on metric using first(v) order by model
+    select model, metric, round(value, 4) as value, n from accuracy
+    where run_id = ? and segment = 'all' and metric in ('wape', 'mase', 'rmsse', 'bias', 'wql') order by metric, value
     """,
     [made_by["evaluate"]],
 )
