@@ -1,0 +1,182 @@
+"""Many items of a group, in chunks that fit the cache; plans and prices on the group's own order steps."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from parlevel.domain.replenish.base import Floats, Forecast, Ints, State, Terms
+from parlevel.domain.replenish.model import ItemModel, planning_periods
+from parlevel.domain.replenish.plan import Settings, demand_paths, item_model
+from parlevel.domain.replenish.solvers import dp
+
+CHUNK = 64
+
+
+@dataclass(frozen=True)
+class StepPrices:
+    """What shared resources add to the costs of n items, for p price vectors; h = order steps.
+
+    Attributes:
+        unit: (p, n, h) money per unit ordered at a step; negative = a premium.
+        fixed: (p, n, h) money per order at a step; inf = no order allowed.
+        stock: (p, n, T) money per unit expected in stock at the end of a period, or None; 0 beyond the order steps.
+    """
+
+    unit: Floats
+    fixed: Floats
+    stock: Floats | None = None
+
+
+@dataclass(frozen=True)
+class StepPlans:
+    """Plans of n items under p price vectors.
+
+    Attributes:
+        units: (p, n, h) units ordered at each step.
+        cost: (p, n) expected cost without prices, money.
+        priced: (p, n) the minimum of cost plus prices.
+        stock: (p, n, T) units expected in stock at the end of each period, or None where not asked for.
+    """
+
+    units: Floats
+    cost: Floats
+    priced: Floats
+    stock: Floats | None = None
+
+
+class Batch:
+    """Item models of n items, built chunk by chunk.
+
+    Args:
+        state, forecast, terms: of n items.
+        settings: how plans are computed.
+        with_stock: keep what is needed to price stock (storage).
+    """
+
+    def __init__(
+        self, state: State, forecast: Forecast, terms: Terms, settings: Settings, with_stock: bool = False
+    ) -> None:
+        self.state, self.forecast, self.terms, self.settings = state, forecast, terms, settings
+        self.n, self.horizon = len(state.on_hand), settings.horizon
+        self.rows = self._chunks()
+        self.models: list[ItemModel] = [self._model(rows) for rows in self.rows]
+        self.periods = max((m.net.shape[2] for m in self.models), default=0)
+        self._stock = [stock_tables(m) for m in self.models] if with_stock else None
+
+    def solve(self, prices: StepPrices | None = None) -> StepPlans:
+        """Every item's cheapest plan under each price vector."""
+        p = 1 if prices is None else prices.unit.shape[0]
+        units = np.zeros((p, self.n, self.horizon))
+        cost, priced = np.zeros((p, self.n)), np.zeros((p, self.n))
+        stock = np.zeros((p, self.n, self.periods)) if self._stock is not None else None
+        for number, (rows, model) in enumerate(zip(self.rows, self.models, strict=True)):
+            plans = dp.solve(model, None if prices is None else self._prices(number, prices))
+            units[:, rows] = self._to_steps(model, plans.units)
+            cost[:, rows], priced[:, rows] = plans.cost, plans.priced
+            if stock is not None and self._stock is not None:
+                table = self._stock[number]
+                stock[:, rows, : model.net.shape[2]] = _stock_of(model, table, plans.level)
+                if prices is not None and prices.stock is not None:
+                    priced[:, rows] += _price_before(model, table, prices.stock[:, rows])
+        return StepPlans(units, cost, priced, stock)
+
+    def appraise(self, units: Floats) -> Floats:
+        """(p, n) expected cost of given plans (p, n, h); plans off the grid count at the next lower level."""
+        cost = np.zeros(units.shape[:2])
+        for rows, model in zip(self.rows, self.models, strict=True):
+            cost[:, rows], _ = dp.appraise(model, self.levels(model, units[:, rows]))
+        return cost
+
+    def expected_stock(self, units: Floats) -> Floats:
+        """(p, n, T) units expected in stock at the end of each period under given plans (p, n, h)."""
+        out = np.zeros((*units.shape[:2], self.periods))
+        for rows, model in zip(self.rows, self.models, strict=True):
+            level = self.levels(model, units[:, rows])
+            out[:, rows, : model.net.shape[2]] = _stock_of(model, stock_tables(model), level)
+        return out
+
+    def levels(self, model: ItemModel, units: Floats) -> Ints:
+        """(p, n, K) cumulative levels of plans (p, n, h) of one chunk."""
+        total = to_opportunities(model, units).cumsum(axis=2) / model.unit[:, None]
+        return np.minimum(np.rint(total).astype(np.int64), model.n_levels - 1)
+
+    def _chunks(self) -> list[Ints]:
+        """Rows of each chunk: items of like size together, so that little of the tables is padding."""
+        count = -(-self.horizon // self.terms.review_period)
+        demand = self.forecast.mean.sum(axis=1)
+        size = np.minimum(demand / self.terms.case_pack, self.settings.max_levels)
+        order = np.lexsort((np.rint(8 * np.log2(1.0 + size)), count))
+        return [order[k : k + CHUNK] for k in range(0, self.n, CHUNK)]
+
+    def _model(self, rows: Ints) -> ItemModel:
+        terms = self.terms.take(rows)
+        paths = demand_paths(self.forecast.take(rows), planning_periods(terms, self.horizon), self.settings)
+        return item_model(self.state.take(rows), terms, paths, self.settings)
+
+    def _prices(self, number: int, prices: StepPrices) -> dp.Prices:
+        rows, model = self.rows[number], self.models[number]
+        unit = to_opportunities(model, prices.unit[:, rows])
+        fixed = to_opportunities(model, prices.fixed[:, rows])
+        if prices.stock is None or self._stock is None:
+            return dp.Prices(unit, fixed)
+        return dp.Prices(unit, fixed, _price_stock(model, self._stock[number], prices.stock[:, rows]))
+
+    def _to_steps(self, model: ItemModel, units: Floats) -> Floats:
+        """(p, n, K) at opportunities -> (p, n, h) at order steps."""
+        p, n, n_k = units.shape
+        out = np.zeros((p, n, self.horizon))
+        item, k = np.nonzero(np.arange(n_k) < model.time.count[:, None])
+        out[:, item, model.time.step[item, k]] = units[:, item, k]
+        return out
+
+
+def to_opportunities(model: ItemModel, values: Floats) -> Floats:
+    """(p, n, h) at order steps -> (p, n, K) at an item's own opportunities; 0 beyond its last one."""
+    h = values.shape[2]
+    index = np.minimum(model.time.step, h - 1)
+    found = np.take_along_axis(values, index[None], axis=2)
+    return np.where(np.arange(index.shape[1]) < model.time.count[:, None], found, 0.0)
+
+
+def stock_tables(model: ItemModel) -> Floats:
+    """(n, T, levels) units expected in stock at the end of a period when `level` is received by then."""
+    n, _, periods = model.net.shape
+    level = np.arange(model.n_levels)
+    out = np.empty((n, periods, model.n_levels))
+    for t in range(periods):
+        held = model.net[:, None, :, t] + (level * model.unit[:, None])[:, :, None]
+        out[:, t] = np.maximum(held, 0.0).mean(axis=2)
+    return out
+
+
+def _price_stock(model: ItemModel, table: Floats, price: Floats) -> Floats:
+    """(p, n, K, levels) money for the stock of each interval; by the interval of the expected receipt."""
+    inside = _opened(model, table.shape[1])
+    return np.einsum("pnt,nkt,ntl->pnkl", price[:, :, : table.shape[1]], inside, table, optimize=True)
+
+
+def _price_before(model: ItemModel, table: Floats, price: Floats) -> Floats:
+    """(p, n) money for the stock before the first receipt, which no order can change."""
+    early = np.arange(table.shape[1]) < model.terms.lead_time[:, None]
+    return np.einsum("pnt,nt,nt->pn", price[:, :, : table.shape[1]], early.astype(float), table[:, :, 0])
+
+
+def _stock_of(model: ItemModel, table: Floats, level: Ints) -> Floats:
+    """(p, n, T) units expected in stock under plans given by levels (p, n, K)."""
+    p, n, _ = level.shape
+    periods = table.shape[1]
+    padded = np.concatenate([np.zeros((p, n, 1), np.int64), level], axis=2)
+    interval = (np.arange(periods) - model.terms.lead_time[:, None]) // model.terms.review_period[:, None]
+    index = np.clip(interval + 1, 0, level.shape[2])
+    at = np.take_along_axis(padded, np.broadcast_to(index, (p, n, periods)), axis=2)
+    return table[np.arange(n)[None, :, None], np.arange(periods)[None, None, :], at]
+
+
+def _opened(model: ItemModel, periods: int) -> Floats:
+    """(n, K, T) 1 where period t lies in the interval that opportunity k opens at its expected receipt."""
+    lead, review = model.terms.lead_time[:, None], model.terms.review_period[:, None]
+    interval = np.where(np.arange(periods) < lead, -1, (np.arange(periods) - lead) // review)
+    k = np.arange(model.time.n_opportunities)
+    return ((interval[:, None, :] == k[:, None]) & (k[:, None] < model.time.count[:, None, None])).astype(float)

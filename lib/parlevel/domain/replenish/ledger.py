@@ -1,0 +1,148 @@
+"""What a plan means: position, safety stock, chances of a stockout, the stock it leads to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from parlevel.domain.replenish.base import Floats, Ints
+from parlevel.domain.replenish.batch import Batch, to_opportunities
+from parlevel.domain.replenish.model import ItemModel
+from parlevel.domain.replenish.plan import Course, course
+
+
+@dataclass(frozen=True)
+class Facts:
+    """About every order step of n items; h = order steps, T periods.
+
+    Attributes:
+        position: (n, h) inventory position expected before the order, units; exact at step 0.
+        protection_demand: (n, h) mean demand over lead time + review period from the step on, units.
+        target: (n, h) position that meets demand to the next receipt with the chance that costs ask for, units.
+        risk: (n, h) probability of a stockout over the protection interval, with the plan.
+        risk_without: (n,) the same at step 0 without an order.
+        cover: (n,) periods of mean demand that the position lasts at step 0; at most T.
+        receipts: (n, H) units received per period of the horizon, open orders and plan.
+        stock_mean, stock_low, stock_high: (n, H) units at the end of each period; 5 % and 95 % quantiles.
+        lost_mean: (n, H) units of unmet demand per period.
+    """
+
+    position: Floats
+    protection_demand: Floats
+    target: Floats
+    risk: Floats
+    risk_without: Floats
+    cover: Floats
+    receipts: Floats
+    stock_mean: Floats
+    stock_low: Floats
+    stock_high: Floats
+    lost_mean: Floats
+
+
+def facts(batch: Batch, units: Floats) -> Facts:
+    """Work the facts out from the batch's own demand paths.
+
+    Args:
+        batch: n items.
+        units: (n, h) units ordered at each step.
+    """
+    n, h = units.shape
+    found: dict[str, Floats] = {}
+    for rows, model in zip(batch.rows, batch.models, strict=True):
+        part = _chunk(batch, rows, model, units[rows])
+        for name, values in part.items():
+            shape = (n, *values.shape[1:])
+            found.setdefault(name, np.zeros(shape))[rows] = values
+    if not found:
+        return Facts(*(np.zeros((0, h)) for _ in Facts.__dataclass_fields__))
+    return Facts(**found)
+
+
+def _chunk(batch: Batch, rows: Ints, model: ItemModel, units: Floats) -> dict[str, Floats]:
+    """Facts of one chunk by name."""
+    h = units.shape[1]
+    periods = model.net.shape[2]
+    forecast = batch.forecast.take(rows).extend(periods, batch.settings.season)
+    run = course(model, to_opportunities(model, units[None])[0])
+    without = course(model, to_opportunities(model, _first_only(units, 0.0)[None])[0])
+    mean = np.concatenate([np.zeros((len(rows), 1)), forecast.mean.cumsum(axis=1)], axis=1)
+    begin = np.broadcast_to(np.arange(h), (len(rows), h))
+    end = np.minimum(begin + model.terms.protection_interval[:, None], periods)
+    demand = np.take_along_axis(mean, end, axis=1) - np.take_along_axis(mean, begin, axis=1)
+    state = batch.state.take(rows)
+    position = _positions(state.inventory_position, units, forecast.mean, run)
+    ratio = _ratio(model)
+    need = np.quantile(-model.net, 0.5, axis=1)  # shape only; replaced below by each item's own ratio
+    for i, share in enumerate(ratio):
+        need[i] = np.quantile(-model.net[i], share, axis=0)
+    last = np.minimum(model.terms.protection_interval, periods) - 1
+    target = state.inventory_position + need[np.arange(len(rows)), last]
+    scale = demand / np.maximum(demand[:, :1], 1e-12)
+    target = np.where(begin == 0, target[:, None], target[:, None] * np.where(demand[:, :1] > 0, scale, 1.0))
+    horizon = batch.horizon
+    due = np.zeros((len(rows), horizon))
+    width = min(horizon, state.receipts.shape[1])
+    due[:, :width] = state.receipts[:, :width]
+    stock = run.stock[:, :, :horizon]
+    low, high = np.quantile(stock, [0.05, 0.95], axis=1)
+    return {
+        "position": position,
+        "protection_demand": demand,
+        "target": np.maximum(target, 0.0),
+        "risk": _risk(run, begin, end),
+        "risk_without": _risk(without, begin[:, :1], end[:, :1])[:, 0],
+        "cover": _cover(state.inventory_position, forecast.mean),
+        "receipts": due + run.received[:, :, :horizon].mean(axis=1),
+        "stock_mean": stock.mean(axis=1),
+        "stock_low": low,
+        "stock_high": high,
+        "lost_mean": run.lost[:, :, :horizon].mean(axis=1),
+    }
+
+
+def _ratio(model: ItemModel) -> Floats:
+    """(n,) chance of no shortage that holding and shortage costs ask for over one review period."""
+    t = model.terms
+    price = np.where(t.lost_sales, t.shortage_cost, np.nan_to_num(t.backorder_cost) * t.review_period)
+    held = t.holding_cost * t.review_period
+    return np.clip(price / np.maximum(price + held, 1e-12), 0.0, 1.0)
+
+
+def _first_only(units: Floats, first: float) -> Floats:
+    """The plan with another first order."""
+    other = units.copy()
+    other[:, 0] = first
+    return other
+
+
+def _positions(now: Floats, units: Floats, mean: Floats, run: Course) -> Floats:
+    """(n, h) inventory position expected before each step's order."""
+    h = units.shape[1]
+    sold = (mean - run.lost.mean(axis=1)).cumsum(axis=1)[:, : h - 1]
+    ordered = units.cumsum(axis=1)[:, : h - 1]
+    later = np.maximum(now[:, None] + ordered - sold, 0.0)
+    return np.concatenate([now[:, None], later], axis=1)
+
+
+def _risk(run: Course, begin: Ints, end: Ints) -> Floats:
+    """(n, h) share of paths with unmet demand in periods begin..end - 1."""
+    bad = np.concatenate([np.zeros((*run.lost.shape[:2], 1)), (run.lost > 1e-9).cumsum(axis=2)], axis=2)
+    out = np.empty(begin.shape)
+    for step in range(begin.shape[1]):
+        until = np.take_along_axis(bad, np.broadcast_to(end[:, None, [step]], (*bad.shape[:2], 1)), axis=2)[..., 0]
+        since = np.take_along_axis(bad, np.broadcast_to(begin[:, None, [step]], (*bad.shape[:2], 1)), axis=2)[..., 0]
+        out[:, step] = (until > since).mean(axis=1)
+    return out
+
+
+def _cover(position: Floats, mean: Floats) -> Floats:
+    """(n,) periods of mean demand that a position lasts, with the part of the last one; at most all periods."""
+    total = mean.cumsum(axis=1)
+    whole = (total <= position[:, None]).sum(axis=1)
+    at = np.minimum(whole, mean.shape[1] - 1)
+    rows = np.arange(len(position))
+    before = total[rows, at] - mean[rows, at]
+    part = (position - before) / np.maximum(mean[rows, at], 1e-12)
+    return np.where(whole >= mean.shape[1], float(mean.shape[1]), at + np.clip(part, 0.0, 1.0))

@@ -1,0 +1,124 @@
+"""Rows of a supplier's items as arrays: what the replenish stage packs, one row a series, and its unpacking."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from parlevel.domain.replenish.base import Bools, Floats, Forecast, State, Terms
+from parlevel.schemas import Column
+
+NUMBERS = (
+    "lead_time_sd", "min_order_qty", "case_pack", "max_stock", "min_stock", "unit_cost", "unit_price",
+    "holding_cost", "shortage_cost", "backorder_cost", "order_cost", "target", "unit_weight", "unit_volume",
+)  # fmt: skip
+WHOLE = ("lead_time", "review_period", "shelf_life")
+
+PACKED: tuple[Column, ...] = (
+    Column("series_id", "string", "the series"),
+    Column("product_id", "string", "the product"),
+    Column("location_id", "string", "the location"),
+    Column("supplier_id", "string", "who delivers it"),
+    Column("solve_group", "string", "supplier @ location"),
+    Column("content_key", "string", "orders series without looking at names"),
+    Column("assumed", "boolean", "true where stock or terms were assumed"),
+    Column("missing", "string", "why there is no forecast; null where there is one"),
+    Column("mean", "array<double>", "per step", "units"),
+    Column("levels", "array<double>", "quantile levels"),
+    Column("quantiles", "array<double>", "flattened (step, level)", "units"),
+    Column("path_correlation", "double", "dependence between steps"),
+    Column("history", "array<float>", "recent demand up to the cutoff; NaN = unknown", "units"),
+    Column("on_hand", "double", "stock", "units"),
+    Column("backorders", "double", "owed", "units"),
+    Column("due_steps", "array<int>", "steps in which open orders arrive; overdue ones in step 1"),
+    Column("due_qty", "array<double>", "how much arrives", "units"),
+    *(Column(name, "double", "of the contract supply_terms") for name in NUMBERS),
+    *(Column(name, "int", "of the contract supply_terms") for name in WHOLE),
+)
+
+
+@dataclass(frozen=True)
+class Items:
+    """n items of a group, sorted by content.
+
+    Attributes:
+        names: (n,) series_id, product_id, location_id, supplier_id as columns.
+        known: (n,) False where there is no forecast: nothing can be ordered.
+        missing: (n,) why not, else empty.
+        assumed: (n,) stock or terms were assumed.
+        state, forecast, terms: of all n items; the forecast is zero where not known.
+    """
+
+    names: dict[str, list[str]]
+    known: Bools
+    missing: list[str]
+    assumed: Bools
+    state: State
+    forecast: Forecast
+    terms: Terms
+
+    @property
+    def n(self) -> int:
+        """Items."""
+        return len(self.known)
+
+
+def unpack(rows: pa.Table, horizon: int) -> Items:
+    """Items of packed rows, sorted by content and then by name.
+
+    Args:
+        rows: columns `PACKED`.
+        horizon: periods forecast.
+    """
+    rows = rows.combine_chunks().sort_by([("content_key", "ascending"), ("series_id", "ascending")])
+    missing = [text or "" for text in rows["missing"].to_pylist()]
+    known = np.array([not text for text in missing], bool)
+    names = {k: rows[k].to_pylist() for k in ("series_id", "product_id", "location_id", "supplier_id")}
+    assumed = np.array(rows["assumed"].to_pylist(), bool)
+    return Items(names, known, missing, assumed, _state(rows, horizon), _forecast(rows, known, horizon), _terms(rows))
+
+
+def _numbers(rows: pa.Table, name: str) -> Floats:
+    return np.asarray(rows[name].to_numpy(), np.float64)
+
+
+def _terms(rows: pa.Table) -> Terms:
+    values: dict[str, Any] = {k: _numbers(rows, k) for k in NUMBERS}
+    values.update({k: np.nan_to_num(_numbers(rows, k)).astype(np.int64) for k in WHOLE})
+    return Terms(**values)
+
+
+def _state(rows: pa.Table, horizon: int) -> State:
+    steps, n = rows["due_steps"].combine_chunks(), rows.num_rows
+    lengths = np.asarray(steps.value_lengths().fill_null(0), np.int64)
+    column = np.maximum(np.asarray(steps.flatten(), np.int64), 1) - 1
+    due = np.zeros((n, max(horizon, int(column.max(initial=-1)) + 1)))
+    np.add.at(due, (np.repeat(np.arange(n), lengths), column), np.asarray(rows["due_qty"].combine_chunks().flatten()))
+    return State(_numbers(rows, "on_hand"), _numbers(rows, "backorders"), due)
+
+
+def _forecast(rows: pa.Table, known: Bools, horizon: int) -> Forecast:
+    n = rows.num_rows
+    first = int(np.flatnonzero(known)[0]) if known.any() else -1
+    levels = np.array(rows["levels"][first].as_py() if first >= 0 else [0.5], np.float64)
+    mean, quantiles = np.zeros((n, horizon)), np.zeros((n, horizon, len(levels)))
+    if first >= 0:
+        only = rows.filter(pa.array(known))
+        mean[known] = np.asarray(only["mean"].combine_chunks().flatten()).reshape(-1, horizon)
+        flat = np.asarray(only["quantiles"].combine_chunks().flatten())
+        quantiles[known] = flat.reshape(-1, horizon, len(levels))
+    correlation = np.nan_to_num(_numbers(rows, "path_correlation"))
+    return Forecast(mean, levels, quantiles, correlation, _history(rows))
+
+
+def _history(rows: pa.Table) -> Floats:
+    lists = rows["history"].combine_chunks()
+    lengths = np.asarray(lists.value_lengths().fill_null(0), np.int64)
+    width = max(int(lengths.max(initial=0)), 1)
+    out = np.full((rows.num_rows, width), np.nan)
+    flat = np.asarray(lists.flatten().to_numpy(zero_copy_only=False), np.float64)
+    out[np.arange(width) >= (width - lengths)[:, None]] = flat
+    return out

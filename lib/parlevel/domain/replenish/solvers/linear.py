@@ -1,0 +1,114 @@
+"""OR-Tools: linear and integer programs from sparse arrays, one thread, termination always checked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy.sparse import csr_matrix
+
+from parlevel.domain.replenish.base import Bools, Floats
+from parlevel.errors import SolverError
+
+# How each integer solver is told the gap at which it may stop; all are single-threaded.
+_GAP = {
+    "SCIP": "limits/gap = {gap}\nparallel/maxnthreads = 1",
+    "CP_SAT": "num_workers: 1 relative_gap_limit: {gap}",
+    "HIGHS": "mip_rel_gap={gap}",
+}
+_NAMES = {"SCIP": "scip", "CP_SAT": "sat", "HIGHS": "highs"}
+
+
+@dataclass(frozen=True)
+class Program:
+    """minimise cost . x subject to row_low <= matrix x <= row_high, low <= x <= high.
+
+    Attributes:
+        cost, low, high: (n_variables,).
+        matrix: (n_rows, n_variables).
+        row_low, row_high: (n_rows,); +-inf where there is none.
+        integer: (n_variables,) True = whole numbers only.
+    """
+
+    cost: Floats
+    low: Floats
+    high: Floats
+    matrix: csr_matrix
+    row_low: Floats
+    row_high: Floats
+    integer: Bools
+
+
+@dataclass(frozen=True)
+class Solution:
+    """What a solver found.
+
+    Attributes:
+        x: (n_variables,).
+        value: cost . x.
+        duals: (n_rows,) of a linear program; empty otherwise.
+        proved: optimal within the gap asked for; False: stopped by the time limit with a feasible point.
+    """
+
+    x: Floats
+    value: float
+    duals: Floats
+    proved: bool
+
+
+def solve_linear(program: Program, seconds: float) -> Solution:
+    """Solve the linear relaxation by GLOP.
+
+    Raises:
+        SolverError: no optimum was found; says what GLOP reported.
+    """
+    solver, status = _run("glop", program, seconds, relaxed=True, parameters="")
+    if status != "OPTIMAL":
+        raise SolverError(f"GLOP must end with an optimum. Got {status} after {seconds:g} s allowed.")
+    return Solution(
+        np.array(solver.variable_values()), float(solver.objective_value()), np.array(solver.dual_values()), True
+    )
+
+
+def solve_integer(program: Program, name: str, gap: float, seconds: float) -> Solution:
+    """Solve a mixed integer program.
+
+    Args:
+        program: what to solve.
+        name: SCIP, HIGHS or CP_SAT.
+        gap: relative gap at which the solver may stop.
+        seconds: time limit.
+
+    Raises:
+        SolverError: the solver is not there, or ended without a feasible point; says what it reported.
+    """
+    if name not in _NAMES:
+        raise SolverError(f"solver must be one of {sorted(_NAMES)}. Got {name!r}.")
+    parameters = _GAP[name].format(gap=max(gap, 1e-6)) if name != "HIGHS" else ""
+    solver, status = _run(_NAMES[name], program, seconds, relaxed=False, parameters=parameters)
+    if status not in ("OPTIMAL", "FEASIBLE") or not solver.has_solution():
+        raise SolverError(f"{name} must end with a feasible plan. Got {status} after {seconds:g} s allowed.")
+    x = np.array(solver.variable_values())
+    x = np.where(program.integer, np.rint(x), x)
+    return Solution(x, float(program.cost @ x), np.zeros(0), status == "OPTIMAL")
+
+
+def _run(name: str, program: Program, seconds: float, *, relaxed: bool, parameters: str) -> tuple[Any, str]:
+    from ortools.linear_solver.python import model_builder_helper as ortools
+
+    model: Any = ortools.ModelBuilderHelper()
+    model.fill_model_from_sparse_data(
+        program.low, program.high, program.cost, program.row_low, program.row_high, program.matrix
+    )
+    if not relaxed:
+        for variable in np.flatnonzero(program.integer).tolist():
+            model.set_var_integrality(variable, True)
+    solver: Any = ortools.ModelSolverHelper(name)
+    if not solver.solver_is_supported():
+        raise SolverError(f"this build of OR-Tools has no {name}. Choose another solver in replenish.solver.")
+    solver.set_time_limit_in_seconds(max(seconds, 0.01))
+    if parameters:
+        solver.set_solver_specific_parameters(parameters)
+    solver.solve(model)
+    return solver, str(solver.status()).rsplit(".", 1)[-1]

@@ -1,0 +1,172 @@
+"""The master program over item plans: one plan per item, what they share within its limits.
+
+Problem data: columns (item, cost, usage of every row), rows of shared resources.
+Decision: lambda_c, one plan per item; z_r, whether anything is ordered from a supplier with a minimum; y_r, trucks.
+Objective: sum of plan costs + cost of trucks.
+    convexity   sum of an item's lambda = 1
+    capacity    usage <= amount
+    minimum     usage >= amount z_r, and no item orders unless z_r (one row per item, which makes the bound strong)
+    truck       usage <= size y_r
+Source: Dantzig & Wolfe (1960); the strong linking rows as in facility location, Krarup & Pruzan (1983).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.sparse import coo_matrix
+
+from parlevel.domain.replenish.base import Floats, Ints, Terms
+from parlevel.domain.replenish.constraints.resource import CAPACITIES, Row, usage
+from parlevel.domain.replenish.solvers.linear import Program
+
+
+@dataclass
+class Columns:
+    """Plans found so far; c of them.
+
+    Attributes:
+        item: (c,) whose plan.
+        units: (c, h) units ordered at each step.
+        cost: (c,) expected cost, money.
+        use: (c, r) usage of each row.
+    """
+
+    item: Ints
+    units: Floats
+    cost: Floats
+    use: Floats
+
+    def add(self, other: Columns) -> int:
+        """Append the plans that are not there yet; returns how many were new."""
+        both = np.concatenate([self.units, other.units])
+        item = np.concatenate([self.item, other.item])
+        keys = np.column_stack([item, both])
+        _, first = np.unique(keys, axis=0, return_index=True)
+        fresh = np.sort(first[first >= len(self.item)]) - len(self.item)
+        self.item = np.concatenate([self.item, other.item[fresh]])
+        self.units = np.concatenate([self.units, other.units[fresh]])
+        self.cost = np.concatenate([self.cost, other.cost[fresh]])
+        self.use = np.concatenate([self.use, other.use[fresh]])
+        return len(fresh)
+
+
+def make_columns(rows: list[Row], terms: Terms, units: Floats, cost: Floats, stock: Floats | None) -> Columns:
+    """Columns from plans (p, n, h) with costs (p, n) and stock (p, n, T)."""
+    p, n, h = units.shape
+    use = np.stack([usage(row, terms, units, stock) for row in rows], axis=-1) if rows else np.zeros((p, n, 0))
+    item = np.tile(np.arange(n), p)
+    return Columns(item, units.reshape(-1, h), cost.reshape(-1), use.reshape(p * n, -1))
+
+
+@dataclass(frozen=True)
+class Master:
+    """The program's layout.
+
+    Attributes:
+        n: items.
+        rows: shared rows.
+        minimum: (r,) positions of rows with a supplier minimum, in order of their z variables.
+        truck: (r,) positions of truck rows, in order of their y variables.
+    """
+
+    n: int
+    rows: list[Row]
+
+    @property
+    def minimum(self) -> list[int]:
+        """Positions of supplier minimums."""
+        return [k for k, row in enumerate(self.rows) if row.kind == "supplier_min"]
+
+    @property
+    def truck(self) -> list[int]:
+        """Positions of truck rows."""
+        return [k for k, row in enumerate(self.rows) if row.kind == "truck"]
+
+    def program(self, columns: Columns) -> Program:
+        """The program over the columns; row order: convexity (n), shared (r), links (n per minimum)."""
+        c, r = len(columns.item), len(self.rows)
+        n_min, n_truck = len(self.minimum), len(self.truck)
+        width, height = c + n_min + n_truck, self.n + r + n_min * self.n
+        at, var, value = [columns.item], [np.arange(c)], [np.ones(c)]
+        used = np.nonzero(columns.use)
+        at.append(self.n + used[1])
+        var.append(used[0])
+        value.append(columns.use[used])
+        for order, k in enumerate(self.minimum):
+            on = np.flatnonzero(columns.use[:, k] > 0)
+            base = self.n + r + order * self.n
+            at += [np.array([self.n + k]), base + columns.item[on], base + np.arange(self.n)]
+            var += [np.array([c + order]), on, np.full(self.n, c + order)]
+            value += [np.array([-self.rows[k].amount]), np.ones(len(on)), -np.ones(self.n)]
+        for order, k in enumerate(self.truck):
+            at.append(np.array([self.n + k]))
+            var.append(np.array([c + n_min + order]))
+            value.append(np.array([-self.rows[k].amount]))
+        matrix = coo_matrix(
+            (np.concatenate(value), (np.concatenate(at), np.concatenate(var))), shape=(height, width)
+        ).tocsr()
+        low, high = self._row_bounds(n_min)
+        cost = np.concatenate([columns.cost, np.zeros(n_min), [self.rows[k].cost for k in self.truck]])
+        top = np.concatenate([np.ones(c + n_min), self._most_trucks(columns)])
+        return Program(cost, np.zeros(width), top, matrix, low, high, np.ones(width, bool))
+
+    def _row_bounds(self, n_min: int) -> tuple[Floats, Floats]:
+        low = np.full(self.n + len(self.rows) + n_min * self.n, -np.inf)
+        high = np.zeros_like(low)
+        low[: self.n] = high[: self.n] = 1.0
+        for k, row in enumerate(self.rows):
+            if row.kind in CAPACITIES:
+                high[self.n + k] = row.amount
+            elif row.kind == "supplier_min":
+                low[self.n + k], high[self.n + k] = 0.0, np.inf
+        return low, high
+
+    def _most_trucks(self, columns: Columns) -> Floats:
+        """Trucks that hold every item's largest plan."""
+        most = np.zeros((self.n, len(self.rows)))
+        np.maximum.at(most, columns.item, columns.use)
+        return np.array([np.ceil(most[:, k].sum() / self.rows[k].amount) for k in self.truck])
+
+    def split_duals(self, duals: Floats) -> tuple[Floats, Floats]:
+        """(prices (r,), links (n_minimum, n)): money per unit of usage, and per item for ordering at a minimum's step.
+
+        The price of a supplier minimum is a premium that is paid for usage: negative.
+        """
+        r = len(self.rows)
+        price = -duals[self.n : self.n + r]
+        link = np.maximum(-duals[self.n + r :].reshape(len(self.minimum), self.n), 0.0)
+        for k, row in enumerate(self.rows):
+            if row.kind == "supplier_min":
+                price[k] = min(price[k], 0.0)
+            elif row.kind == "truck":
+                price[k] = min(max(price[k], 0.0), row.cost / row.amount)
+            else:
+                price[k] = max(price[k], 0.0)
+        return price, link
+
+    def constant(self, price: Floats, link: Floats) -> float:
+        """What the Lagrangian adds to the items' priced minima: bound = sum of minima + this."""
+        total = 0.0
+        for k, row in enumerate(self.rows):
+            if row.kind in CAPACITIES:
+                total -= price[k] * row.amount
+        for order, k in enumerate(self.minimum):
+            total += min(0.0, -price[k] * self.rows[k].amount - link[order].sum())
+        return total
+
+    def extra_cost(self, use: Floats) -> float:
+        """Cost of the trucks that total usage (r,) needs."""
+        return float(sum(np.ceil(use[k] / self.rows[k].amount - 1e-9) * self.rows[k].cost for k in self.truck))
+
+    def violation(self, use: Floats) -> Floats:
+        """(r,) by how much total usage (r,) breaks each row, in the row's measure."""
+        out = np.zeros(len(self.rows))
+        for k, row in enumerate(self.rows):
+            tolerance = 1e-7 * max(1.0, abs(row.amount))
+            if row.kind in CAPACITIES and use[k] > row.amount + tolerance:
+                out[k] = use[k] - row.amount
+            elif row.kind == "supplier_min" and 1e-9 < use[k] < row.amount - tolerance:
+                out[k] = row.amount - use[k]
+        return out

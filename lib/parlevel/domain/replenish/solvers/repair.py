@@ -1,0 +1,101 @@
+"""Greedy repair: swap single items' plans until everything shared is kept, then until nothing gets cheaper."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from parlevel.domain.replenish.base import Bools, Floats, Ints
+from parlevel.domain.replenish.constraints.resource import CAPACITIES
+from parlevel.domain.replenish.solvers.master import Columns, Master
+
+
+def repair(master: Master, columns: Columns, chosen: Ints, swaps: int = 2000) -> Ints:
+    """A choice of columns that keeps every row.
+
+    Swaps the plan that costs least per unit of violation removed; where swaps cannot mend a supplier minimum, nothing
+    is ordered at its step. All items without any order keep every row, so the end is always feasible.
+
+    Args:
+        master: rows.
+        columns: plans, among them one without orders for every item.
+        chosen: (n,) column of each item to start from.
+        swaps: at most.
+
+    Returns: (n,) column of each item.
+    """
+    chosen = chosen.copy()
+    scale = np.array([max(abs(row.amount), 1e-9) for row in master.rows])
+    for _ in range(swaps):
+        total = columns.use[chosen].sum(axis=0)
+        now = (master.violation(total) / scale).sum()
+        if now <= 0:
+            return _improve(master, columns, chosen, swaps)
+        after = total + columns.use - columns.use[chosen[columns.item]]
+        gain = now - (_violations(master, after) / scale).sum(axis=1)
+        worse = columns.cost - columns.cost[chosen[columns.item]]
+        useful = gain > 1e-12
+        if not useful.any():
+            break
+        ratio = np.where(useful, np.maximum(worse, -1e12) / np.maximum(gain, 1e-12), np.inf)
+        best = int(ratio.argmin())
+        chosen[columns.item[best]] = best
+    return _stop_orders(master, columns, chosen)
+
+
+def _stop_orders(master: Master, columns: Columns, chosen: Ints) -> Ints:
+    """Take the cheapest plan that orders nothing from rows still broken; at worst no orders at all."""
+    out = chosen.copy()
+    for _ in range(len(master.rows) + 1):
+        broken = np.flatnonzero(master.violation(columns.use[out].sum(axis=0)) > 0)
+        if not len(broken):
+            return out
+        silent = np.all(columns.use[:, broken] <= columns.use.min(axis=0)[broken] + 1e-12, axis=1)
+        out = _cheapest(columns, silent, out)
+    return _cheapest(columns, np.all(columns.units <= 0, axis=1), out)
+
+
+def _cheapest(columns: Columns, allowed: Bools, fallback: Ints) -> Ints:
+    """(n,) each item's cheapest allowed column; the fallback where none is."""
+    order = np.lexsort((columns.cost, columns.item))
+    order = order[allowed[order]]
+    out = fallback.copy()
+    items, first = np.unique(columns.item[order], return_index=True)
+    out[items] = order[first]
+    return out
+
+
+def _improve(master: Master, columns: Columns, chosen: Ints, swaps: int) -> Ints:
+    """Swap while that lowers the cost and breaks nothing."""
+    chosen = chosen.copy()
+    for _ in range(swaps):
+        total = columns.use[chosen].sum(axis=0)
+        after = total + columns.use - columns.use[chosen[columns.item]]
+        change = columns.cost - columns.cost[chosen[columns.item]]
+        change = change + _truck_cost(master, after) - master.extra_cost(total)
+        change = np.where(_violations(master, after).any(axis=1), np.inf, change)
+        best = int(change.argmin())
+        if not change[best] < -1e-9:
+            break
+        chosen[columns.item[best]] = best
+    return chosen
+
+
+def _violations(master: Master, use: Floats) -> Floats:
+    """(c, r) by how much each of c total usages breaks each row."""
+    out = np.zeros_like(use)
+    for k, row in enumerate(master.rows):
+        tolerance = 1e-7 * max(1.0, abs(row.amount))
+        if row.kind in CAPACITIES:
+            out[:, k] = np.where(use[:, k] > row.amount + tolerance, use[:, k] - row.amount, 0.0)
+        elif row.kind == "supplier_min":
+            short = (use[:, k] > 1e-9) & (use[:, k] < row.amount - tolerance)
+            out[:, k] = np.where(short, row.amount - use[:, k], 0.0)
+    return out
+
+
+def _truck_cost(master: Master, use: Floats) -> Floats:
+    """(c,) cost of trucks for each of c total usages."""
+    cost = np.zeros(len(use))
+    for k in master.truck:
+        cost += np.ceil(use[:, k] / master.rows[k].amount - 1e-9) * master.rows[k].cost
+    return cost

@@ -1,0 +1,131 @@
+"""Reasons in words that a planner can check against the shelf."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from parlevel.domain.replenish.base import Terms
+from parlevel.domain.replenish.ledger import Facts
+from parlevel.domain.replenish.rounding import least, orderable
+
+_PLURAL = {"day": "days", "week": "weeks", "month": "months"}
+
+
+@dataclass(frozen=True)
+class Wording:
+    """What one group's reasons are made from.
+
+    Attributes:
+        facts: of the final plan.
+        terms: of the items.
+        alone: (n,) units that the item would order at step 0 without shared resources.
+        shared: (n,) why the order differs from that, in words; empty where it does not.
+        period: "day", "week" or "month".
+    """
+
+    facts: Facts
+    terms: Terms
+    alone: np.ndarray
+    shared: list[str]
+    period: str
+
+
+def number(value: float) -> str:
+    """A quantity without needless digits.
+
+    >>> number(24.0), number(0.25), number(1234.5)
+    ('24', '0.25', '1,234.5')
+    """
+    text = f"{value:,.2f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def percent(share: float) -> str:
+    """A probability as a whole per cent, without pretending certainty.
+
+    >>> percent(0.999), percent(0.5), percent(1.0)
+    ('>99 %', '50 %', '>99 %')
+    """
+    if share > 0.99:
+        return ">99 %"
+    return "<1 %" if share < 0.01 else f"{100 * share:.0f} %"
+
+
+def first_order(words: Wording, item: int, quantity: float) -> str:
+    """Why `quantity` is ordered at step 0, or nothing."""
+    facts, terms = words.facts, words.terms
+    position = facts.position[item, 0]
+    whole = int(terms.protection_interval[item])
+    cover = min(facts.cover[item], facts.stock_mean.shape[1])
+    periods = _PLURAL[words.period]
+    lasts = "no demand is expected" if facts.protection_demand[item, 0] <= 0 else _lasts(cover, whole, periods)
+    have = f"Stock and open orders of {number(position)}: {lasts}"
+    with_order, without = 1.0 - facts.risk[item, 0], 1.0 - facts.risk_without[item]
+    if quantity <= 0:
+        return f"{have}. {_nothing(words, item, without)}"
+    cases = quantity / terms.case_pack[item]
+    packed = "" if terms.case_pack[item] == 1 else f" ({_cases(cases)} of {number(terms.case_pack[item])})"
+    lift = (
+        f"lift the chance of no stockout from {percent(without)} to {percent(with_order)}"
+        if percent(without) != percent(with_order)
+        else f"keep the chance of no stockout at {percent(with_order)} beyond the next receipt"
+    )
+    return f"{have}; {number(quantity)}{packed} {lift}.{_limits(words, item, quantity)}"
+
+
+def later_order(words: Wording, item: int, step: int, quantity: float) -> str:
+    """Why an order is foreseen at a later step."""
+    terms = words.terms
+    cases = quantity / terms.case_pack[item]
+    risk = percent(1.0 - words.facts.risk[item, step])
+    return (
+        f"Foreseen ({_cases(cases)} of {number(terms.case_pack[item])}): keeps the chance of no stockout at {risk} "
+        f"until the receipt after it; decided again at that review."
+    )
+
+
+def _lasts(cover: float, whole: int, periods: str) -> str:
+    if cover >= whole:
+        return f"enough for {number(round(float(cover), 1))} {periods} (the next order protects {whole})"
+    return f"they cover {number(round(float(cover), 1))} of {whole} {periods}"
+
+
+def _cases(cases: float) -> str:
+    return f"{number(cases)} case{'' if cases == 1 else 's'}"
+
+
+def _nothing(words: Wording, item: int, without: float) -> str:
+    """Why nothing is ordered."""
+    facts, terms = words.facts, words.terms
+    one = terms.take(np.array([item]))
+    position = facts.position[[item], 0]
+    if words.alone[item] > 0:
+        return f"No order instead of {number(words.alone[item])}: {words.shared[item] or 'shared limits'}."
+    if not orderable(position, one)[0]:
+        smallest = float(least(one)[0] * one.case_pack[0])
+        return (
+            f"No order fits: the smallest of {number(smallest)} would pass the maximum stock of "
+            f"{number(float(terms.max_stock[item]))}."
+        )
+    if facts.protection_demand[item, 0] <= 0:
+        return "No order."
+    wait = "no order is needed" if without >= 0.9 else "an order now would cost more than it saves"
+    return f"The chance of no stockout is {percent(without)} without an order; {wait}."
+
+
+def _limits(words: Wording, item: int, quantity: float) -> str:
+    """What held the order up or down."""
+    terms, alone = words.terms, words.alone[item]
+    parts = []
+    if words.shared[item] and quantity != alone:
+        verb = "Raised" if quantity > alone else "Cut"
+        parts.append(f"{verb} from {number(alone)} to {number(quantity)}: {words.shared[item]}.")
+    smallest = float(least(terms.take(np.array([item])))[0] * terms.case_pack[item])
+    if quantity == smallest and terms.min_order_qty[item] > terms.case_pack[item]:
+        parts.append(f"This is the minimum order of {number(terms.min_order_qty[item])}.")
+    top = terms.max_stock[item]
+    if not np.isnan(top) and words.facts.position[item, 0] + quantity > top - terms.case_pack[item]:
+        parts.append(f"The maximum stock of {number(float(top))} allows no more.")
+    return "".join(f" {part}" for part in parts)
