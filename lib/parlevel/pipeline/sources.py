@@ -1,0 +1,172 @@
+"""Stage 1: read the configured source, check it against the contracts, complete it by rule, write it.
+
+What a data set lacks (stock, terms, shared limits) is made by the documented rules of
+`parlevel.sources.assumed`; the note says which tables those are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from parlevel.config import Config
+from parlevel.errors import ConfigError, DataError, SchemaError
+from parlevel.registry import nearest
+from parlevel.schemas import contract, of_stage
+from parlevel.sources import assumed, complete, suppliers
+from parlevel.sources.base import contract_frame, rows_frame
+from parlevel.sources.registry import source
+from parlevel.spark.tables import Tables, conform
+
+# Tables small enough for one file each.
+ONE_FILE = ("series", "products", "locations", "calendar", "inventory", "supply_terms", "resources")
+RULED = ("supply_terms", "inventory", "resources")
+
+
+def run(tables: Tables, cfg: Config) -> str:
+    """Write every table of the stage; the only I/O.
+
+    Returns: a note that says what was read and what was assumed.
+
+    Raises:
+        SchemaError: the source breaks a contract.
+        DataError: there are no series or sales, or a key is repeated.
+        ConfigError: cutoff or period do not fit the data.
+    """
+    origin = source(cfg.source.name, cfg)
+    try:
+        frames = check(origin.load(tables.spark))
+        written = _write_given(tables, frames)
+    finally:
+        origin.release()
+    cutoff = _cutoff(tables.read("sales"), cfg)
+    notes = _write_ruled(tables, {name: frames[name] for name in RULED if name in frames}, cutoff, cfg)
+    _assert_counts(tables)
+    about = f"{written['series']:,} series, {written['sales']:,} sales records from {cfg.source.name}, cutoff {cutoff}"
+    return "; ".join([about, *notes])
+
+
+def check(frames: Mapping[str, DataFrame]) -> dict[str, DataFrame]:
+    """The frames of a source, each with exactly its contract's columns.
+
+    Raises:
+        SchemaError: an unknown table, a missing one, or columns that break a contract.
+    """
+    known = [table.name for table in of_stage("sources")]
+    for name in frames:
+        if name not in known:
+            raise SchemaError(f"a source gives tables of {known}. Got {name!r}.{nearest(name, known)}")
+    missing = [name for name in ("series", "sales") if name not in frames]
+    if missing:
+        raise SchemaError(f"a source must give the tables series and sales. This one left out {missing}.")
+    return {name: conform(contract(name), df) for name, df in frames.items()}
+
+
+def _write_given(tables: Tables, frames: Mapping[str, DataFrame]) -> dict[str, int]:
+    """Write what the source gives, and products and locations drawn from series where it gives none."""
+    counts = {name: _write(tables, name, frames[name]) for name in ("series", "sales")}
+    for name, count in counts.items():
+        if not count:
+            raise DataError(
+                f"source must give at least one row of {name}, and it gave none. Check that its filters (min_days, "
+                "calendar.start, the column mapping) leave something."
+            )
+    series = tables.read("series")
+    defaults = {
+        "products": contract_frame(series.select("product_id").distinct(), "products", name=F.col("product_id")),
+        "locations": contract_frame(
+            series.select("location_id").distinct(), "locations", name=F.col("location_id"), kind=F.lit("store")
+        ),
+        **{name: rows_frame(tables.spark, name, []) for name in ("prices", "promotions", "calendar")},
+    }
+    for name, default in defaults.items():
+        counts[name] = _write(tables, name, frames.get(name, default))
+    for table in of_stage("sources"):
+        if table.optional and table.name in frames:
+            counts[table.name] = _write(tables, table.name, frames[table.name])
+    return counts
+
+
+def _write_ruled(tables: Tables, given: Mapping[str, DataFrame], cutoff: date, cfg: Config) -> list[str]:
+    """Write terms, stock and shared limits: as given, completed by rule."""
+    read = tables.read
+    known = assumed.profile(read("series"), read("sales"), read("products"), read("prices"), cutoff, cfg)
+    profiles = suppliers.assign(known, cfg).persist()
+    try:
+        terms = assumed.supply_terms(profiles, cfg)
+        _write(tables, "supply_terms", complete.terms(given.get("supply_terms"), terms))
+        terms = tables.read("supply_terms")
+        stock = assumed.inventory(profiles, terms, cutoff, cfg)
+        _write(tables, "inventory", complete.stock(given.get("inventory"), stock, cutoff))
+        limits = given.get("resources")
+        _write(tables, "resources", assumed.resources(profiles, terms, cfg) if limits is None else limits)
+    finally:
+        profiles.unpersist()
+    return _what_was_assumed(tables, given)
+
+
+def _what_was_assumed(tables: Tables, given: Mapping[str, DataFrame]) -> list[str]:
+    whole = [name for name in RULED if name not in given]
+    notes = [f"assumed by rule: {', '.join(whole)}"] if whole else []
+    for name in ("supply_terms", "inventory"):
+        if name in given:
+            count = tables.read(name).where("assumed").count()
+            if count:
+                notes.append(f"{count:,} of {tables.row_counts[name]:,} rows of {name} completed by rule")
+    return notes
+
+
+def _write(tables: Tables, name: str, df: DataFrame) -> int:
+    return tables.write(name, df, files=1 if name in ONE_FILE else None)
+
+
+def _cutoff(sales: DataFrame, cfg: Config) -> date:
+    """The last period to learn from; also checks that the sales are as coarse as the period.
+
+    Raises:
+        ConfigError: the cutoff leaves no sales, or the dates look like longer periods than the configured.
+        DataError: no sales row has a date.
+    """
+    row = sales.agg(
+        F.min("date").alias("first"),
+        F.max("date").alias("last"),
+        F.countDistinct(F.dayofweek("date")).alias("weekdays"),
+        F.max(F.dayofmonth("date")).alias("monthday"),
+        F.countDistinct("date").alias("dates"),
+    ).head(1)[0]
+    if row["last"] is None:
+        raise DataError("sales must have dates. Not one row has one: check the date column and its format.")
+    period, span = cfg.calendar.period, (row["last"] - row["first"]).days
+    looks = "week" if row["weekdays"] == 1 else "month" if row["monthday"] == 1 else "day"
+    if row["dates"] >= 6 and looks != "day" and period == "day" and span >= 28:
+        raise ConfigError(
+            f"calendar.period is 'day', but all {row['dates']} dates of sales are "
+            f"{'the same weekday' if looks == 'week' else 'first days of months'}: every other day would count as "
+            f"a day without sales. Set calendar.period={looks}."
+        )
+    cutoff: date = cfg.calendar.cutoff or row["last"]
+    if cutoff < row["first"]:
+        raise ConfigError(
+            f"calendar.cutoff must not be before the first sale, {row['first']}. Got {cutoff}. "
+            f"Sales run to {row['last']}."
+        )
+    return cutoff
+
+
+def _assert_counts(tables: Tables) -> None:
+    """One row of terms and of stock per series, no more and no less.
+
+    Raises:
+        DataError: a key is repeated or missing.
+    """
+    expected = tables.row_counts["series"]
+    for name in ("series", "supply_terms", "inventory"):
+        distinct = tables.read(name).select("series_id").distinct().count()
+        if tables.row_counts[name] != expected or distinct != expected:
+            raise DataError(
+                f"{name} must have exactly one row per series ({expected:,}). Got {tables.row_counts[name]:,} rows "
+                f"for {distinct:,} series. Remove repeated keys from the source."
+            )

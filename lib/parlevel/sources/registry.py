@@ -1,0 +1,31 @@
+"""Every source by name; a new one is one file and one line here."""
+
+from __future__ import annotations
+
+from parlevel.config import Config
+from parlevel.errors import ConfigError, RegistryError
+from parlevel.registry import resolve
+from parlevel.sources.base import Source
+
+SOURCES: dict[str, str] = {
+    "complete_journey": "parlevel.sources.complete_journey:CompleteJourney",
+    "m5": "parlevel.sources.m5:M5",
+    "synthetic": "parlevel.sources.synthetic:Synthetic",
+    "tables": "parlevel.sources.tables:UserTables",
+    "vn2": "parlevel.sources.vn2:VN2",
+}
+
+
+def source(name: str, cfg: Config) -> Source:
+    """The source called `name`, with the options of the configuration checked.
+
+    Raises:
+        ConfigError: no such source, or its options are wrong.
+        DataError: its data are not there.
+    """
+    try:
+        made = resolve("source", SOURCES, name)
+    except RegistryError as error:
+        raise ConfigError(f"source.name: {error}") from None
+    result: Source = made(cfg.source.options, cfg)
+    return result
