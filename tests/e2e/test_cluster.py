@@ -8,6 +8,7 @@ import polars
 import pytest
 import standalone
 from deltalake import DeltaTable
+from small import SMALL, places
 
 from parlevel import jars
 from parlevel.pipeline.identity import code_version
@@ -15,22 +16,11 @@ from parlevel.schemas import STAGES, contract
 
 pytestmark = pytest.mark.spark
 
-SMALL = {
-    "source.name": "synthetic",
-    "source.options": "{series: 24, days: 200}",
-    "calendar.horizon": "14",
-    "train.fold_step": "14",
-    "train.folds": "2",
-    "train.min_group_series": "12",
-    "train.candidates": "[{model: seasonal_naive}, {model: forest, parameters: {n_trees: 8}}]",
-    "replenish.n_paths": "16",
-    "spark.partitions": "2",
-}
+SETTINGS = [*SMALL, "source.options={series: 24, days: 200}", "train.min_group_series=12", "spark.partitions=2"]
 
 
 def settings(warehouse: Path) -> list[str]:
-    places = {"paths.warehouse": str(warehouse), "paths.report": str(warehouse / "report.html")}
-    return [text for key, value in {**SMALL, **places}.items() for text in ("--set", f"{key}={value}")]
+    return [text for setting in [*SETTINGS, *places(warehouse)] for text in ("--set", setting)]
 
 
 def rows(warehouse: Path, name: str) -> polars.DataFrame:

@@ -7,29 +7,15 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from pyspark.sql import SparkSession
+from small import configure
 
-from parlevel.config import Config, load
+from parlevel.config import Config
 from parlevel.errors import DataError
 from parlevel.pipeline.runner import RunResult, run
 from parlevel.schemas import STAGES, TABLES, contract
 from parlevel.spark.tables import Tables
 
 pytestmark = pytest.mark.spark
-
-SMALL = [
-    "source.name=synthetic",
-    "source.options={series: 40, days: 240}",
-    "calendar.horizon=14",
-    "train.fold_step=14",
-    "train.folds=2",
-    "train.min_group_series=10",
-    "train.candidates=[{model: seasonal_naive}, {model: forest, parameters: {n_trees: 12}}]",
-    "replenish.n_paths=16",
-]
-
-
-def configure(folder: Path, *sets: str) -> Config:
-    return load(sets=[*SMALL, f"paths.warehouse={folder}", f"paths.report={folder}/report.html", *sets])
 
 
 def rows(spark: SparkSession, cfg: Config, result: RunResult, name: str) -> pd.DataFrame:
@@ -39,14 +25,8 @@ def rows(spark: SparkSession, cfg: Config, result: RunResult, name: str) -> pd.D
     return frame.sort_values(list(contract(name).keys)).reset_index(drop=True)
 
 
-@pytest.fixture(scope="module")
-def first(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> tuple[Config, RunResult]:
-    cfg = configure(tmp_path_factory.mktemp("warehouse"))
-    return cfg, run(spark, cfg)
-
-
-def test_every_stage_runs_and_writes_every_table(spark: SparkSession, first: tuple[Config, RunResult]) -> None:
-    cfg, result = first
+def test_every_stage_runs_and_writes_every_table(spark: SparkSession, main_run: tuple[Config, RunResult]) -> None:
+    cfg, result = main_run
     assert [event.stage for event in result.events if event.status == "done"] == list(STAGES)
     written = {name for event in result.events for name in event.rows}
     assert written >= {name for name, table in TABLES.items() if not table.optional and table.stage != "every"}
@@ -57,8 +37,8 @@ def test_every_stage_runs_and_writes_every_table(spark: SparkSession, first: tup
     assert log.set_index("stage").loc["clean", "input_versions"]
 
 
-def test_every_series_ends_somewhere(spark: SparkSession, first: tuple[Config, RunResult]) -> None:
-    cfg, result = first
+def test_every_series_ends_somewhere(spark: SparkSession, main_run: tuple[Config, RunResult]) -> None:
+    cfg, result = main_run
     series = set(rows(spark, cfg, result, "series_profile")["series_id"])
     forecast = rows(spark, cfg, result, "forecast")
     failed = set(rows(spark, cfg, result, "failures")["series_id"])
@@ -68,8 +48,8 @@ def test_every_series_ends_somewhere(spark: SparkSession, first: tuple[Config, R
     assert set(rows(spark, cfg, result, "order_plan")["series_id"]) == series
 
 
-def test_orders_obey_their_terms(spark: SparkSession, first: tuple[Config, RunResult]) -> None:
-    cfg, result = first
+def test_orders_obey_their_terms(spark: SparkSession, main_run: tuple[Config, RunResult]) -> None:
+    cfg, result = main_run
     plan = rows(spark, cfg, result, "order_plan").merge(rows(spark, cfg, result, "supply_terms"), on="series_id")
     placed = plan[plan["order_qty"] > 0]
     assert len(placed) > 0
@@ -78,16 +58,16 @@ def test_orders_obey_their_terms(spark: SparkSession, first: tuple[Config, RunRe
     assert (plan["reason"].str.len() > 10).all()
 
 
-def test_the_same_run_again_computes_nothing(spark: SparkSession, first: tuple[Config, RunResult]) -> None:
-    cfg, result = first
+def test_the_same_run_again_computes_nothing(spark: SparkSession, main_run: tuple[Config, RunResult]) -> None:
+    cfg, result = main_run
     again = run(spark, cfg)
     assert again.run_id == result.run_id
     assert again.reused == list(STAGES)
     assert all("nothing changed" in event.note for event in again.events)
 
 
-def test_a_changed_order_setting_reuses_the_forecast(spark: SparkSession, first: tuple[Config, RunResult]) -> None:
-    cfg, result = first
+def test_a_changed_order_setting_reuses_the_forecast(spark: SparkSession, main_run: tuple[Config, RunResult]) -> None:
+    cfg, result = main_run
     other = configure(Path(cfg.paths.warehouse), "replenish.n_paths=24")
     changed = run(spark, other)
     assert changed.run_id != result.run_id
@@ -99,9 +79,9 @@ def test_a_changed_order_setting_reuses_the_forecast(spark: SparkSession, first:
 
 
 def test_a_forced_stage_in_the_middle_gives_the_same_tables(
-    spark: SparkSession, first: tuple[Config, RunResult]
+    spark: SparkSession, main_run: tuple[Config, RunResult]
 ) -> None:
-    cfg, result = first
+    cfg, result = main_run
     before = {name: rows(spark, cfg, result, name) for name in ("forecast", "order_plan")}
     run(spark, cfg, stages=["forecast", "replenish"], force=True)
     for name, frame in before.items():
@@ -113,9 +93,11 @@ def test_a_stage_without_its_input_says_what_to_run(spark: SparkSession, tmp_pat
         run(spark, configure(tmp_path), stages=["forecast"])
 
 
-def write_csv(spark: SparkSession, first: tuple[Config, RunResult], folder: Path, prefix: str, seed: int) -> list[str]:
+def write_csv(
+    spark: SparkSession, main_run: tuple[Config, RunResult], folder: Path, prefix: str, seed: int
+) -> list[str]:
     """The synthetic input as a user's CSV files: other names, other row order."""
-    cfg, result = first
+    cfg, result = main_run
     folder.mkdir()
     for name in ("sales", "series", "products", "prices", "promotions", "inventory", "supply_terms"):
         frame = rows(spark, cfg, result, name).sample(frac=1, random_state=seed)
@@ -133,13 +115,13 @@ def write_csv(spark: SparkSession, first: tuple[Config, RunResult], folder: Path
 
 
 def test_names_row_order_and_partitions_do_not_matter(
-    spark: SparkSession, first: tuple[Config, RunResult], tmp_path: Path
+    spark: SparkSession, main_run: tuple[Config, RunResult], tmp_path: Path
 ) -> None:
     plans, forecasts = [], []
     for prefix, seed, partitions in (("", 1, 2), ("zz", 2, 5)):
         folder = tmp_path / f"in{seed}"
         cfg = configure(
-            tmp_path / f"out{seed}", *write_csv(spark, first, folder, prefix, seed), f"spark.partitions={partitions}"
+            tmp_path / f"out{seed}", *write_csv(spark, main_run, folder, prefix, seed), f"spark.partitions={partitions}"
         )
         spark.conf.set("spark.sql.shuffle.partitions", str(partitions))
         result = run(spark, cfg, stages=STAGES[:6])
