@@ -15,11 +15,15 @@ import numpy as np
 
 from parlevel.domain.replenish.base import Floats, Ints
 from parlevel.domain.replenish.batch import Batch, StepPlans, StepPrices
-from parlevel.domain.replenish.constraints.resource import CAPACITIES, Row, order_step, usage, weights
-from parlevel.domain.replenish.solvers.linear import Solution, solve_integer, solve_linear
+from parlevel.domain.replenish.constraints.attainable import attainable
+from parlevel.domain.replenish.constraints.resource import Row, order_step, weights
+from parlevel.domain.replenish.solvers.linear import solve_integer, solve_linear
 from parlevel.domain.replenish.solvers.master import Columns, Master, make_columns
 from parlevel.domain.replenish.solvers.repair import repair
 from parlevel.errors import SolverError
+
+# Times that rows broken by an integer plan are added and the program is solved again.
+MORE_ROWS = 5
 
 Point = tuple[Floats, Floats]
 """Duals: (price of every row, link of every supplier minimum and item); see `Master.split_duals`."""
@@ -85,79 +89,58 @@ def solve_group(batch: Batch, rows: list[Row], effort: Effort) -> GroupPlan:
         effort: limits.
     """
     free = batch.solve()
-    active, relaxed = _active(batch, rows)
-    plans = make_columns(active, batch.terms, free.units, free.cost, free.stock)
-    master = Master(batch.n, active)
-    total = plans.use.sum(axis=0)
-    objective = float(free.cost.sum())
-    costly = any(active[k].cost > 0 for k in master.truck)
-    if not costly and not master.violation(total).any():
-        status, words = ("relaxed", "nothing shared binds once the limits are raised") if relaxed else ("optimal", "")
-        reason = words or ("nothing shared binds" if rows else "nothing is shared")
-        return GroupPlan(free.units[0], free.units[0], status, objective, objective, 0, relaxed, reason,
-                         binding=[""] * batch.n)  # fmt: skip
-    return _Group(batch, master, effort, free).plan(plans, relaxed)
-
-
-def _active(batch: Batch, rows: list[Row]) -> tuple[list[Row], list[str]]:
-    """Rows that an order can touch, with limits raised to what is there already, and what was raised."""
-    steps = np.unique(np.concatenate([m.time.step[m.time.step < batch.horizon] for m in batch.models]))
-    kept, relaxed = [], []
-    idle = batch.solve(_barred(batch)) if any(row.basis == "stock" for row in rows) else None
-    for row in rows:
-        if row.basis == "stock":
-            least = float(usage(row, batch.terms, idle.units[0], _of(idle)).sum()) if idle else 0.0
-        else:
-            if not np.isin(order_step(row, batch.terms, batch.horizon), steps).any():
-                continue
-            least = 0.0
-        limit = row.amount
-        if row.basis == "receipt":
-            due = batch.state.receipts[:, row.step] if row.step < batch.state.receipts.shape[1] else 0.0
-            limit = row.amount - float(np.sum(due * weights(batch.terms, row.measure)))
-        if row.kind in CAPACITIES and limit < least - 1e-9:
-            relaxed.append(f"{row.label} by {least - limit:,.2f} {row.measure} (already on hand or on order)")
-            limit = least
-        kept.append(Row(row.name, row.kind, row.measure, row.step, limit, row.cost))
-    return kept, relaxed
-
-
-def _of(plans: StepPlans) -> Floats | None:
-    return None if plans.stock is None else plans.stock[0]
-
-
-def _barred(batch: Batch) -> StepPrices:
-    """Prices under which nothing is ordered."""
-    shape = (1, batch.n, batch.horizon)
-    return StepPrices(np.zeros(shape), np.full(shape, np.inf))
+    active, relaxed = attainable(batch, rows)
+    group = _Group(batch, active, effort, free)
+    if not group.watched:
+        reason = "nothing shared binds" if active else "nothing is shared"
+        if relaxed:
+            reason += " once the limits are raised"
+        cost = float(free.cost.sum())
+        status = "relaxed" if relaxed else "optimal"
+        return GroupPlan(free.units[0], free.units[0], status, cost, cost, 0, relaxed, reason, {}, [""] * batch.n)
+    return group.plan(relaxed)
 
 
 class _Group:
-    """The loop of one group; keeps the columns and the best bound."""
+    """The loop of one group; keeps the columns, the rows that matter and the best bound.
 
-    def __init__(self, batch: Batch, master: Master, effort: Effort, free: StepPlans) -> None:
-        self.batch, self.master, self.effort, self.free = batch, master, effort, free
+    Rows that no plan so far breaks are not watched: without them the program is smaller and its bound still holds.
+    """
+
+    def __init__(self, batch: Batch, rows: list[Row], effort: Effort, free: StepPlans) -> None:
+        self.batch, self.rows, self.effort, self.free = batch, rows, effort, free
         self.started = time.monotonic()
+        self.columns = make_columns(rows, batch.terms, free.units, free.cost, free.stock)
+        self.whole = Master(batch.n, rows)
+        self.watched: list[int] = []
+        self.master = Master(batch.n, [])
         self.bound = float(free.priced.sum())
-        self.best: Point | None = None
-        self.prices: Point = (np.zeros(len(master.rows)), np.zeros((len(master.minimum), batch.n)))
         self.rounds = 0
         self.note = ""
+        self._watch(self._broken(np.arange(batch.n)) | {k for k in self.whole.truck if rows[k].cost > 0})
 
     def left(self) -> float:
         """Seconds left."""
         return self.effort.time_limit - (time.monotonic() - self.started)
 
-    def plan(self, columns: Columns, relaxed: list[str]) -> GroupPlan:
-        """Generate columns, pick plans, say how good they are."""
-        columns.add(self._columns(self._seeds())[0])
-        self._generate(columns)
-        chosen, status = self._choose(columns)
-        units, use = columns.units[chosen], columns.use[chosen].sum(axis=0)
-        objective = float(columns.cost[chosen].sum()) + self.master.extra_cost(use)
+    def plan(self, relaxed: list[str]) -> GroupPlan:
+        """Generate columns, pick plans, watch what they break, say how good they are."""
+        self.columns.add(self._solve(self._seeds())[0])
+        for _ in range(MORE_ROWS):
+            self._generate()
+            chosen, status = self._choose()
+            broken = self._broken(chosen)
+            if not broken or status == "heuristic":
+                break
+            self._watch(broken)
+        if broken:
+            chosen, status = repair(self.whole, self.columns, chosen), "heuristic"
+            self.note = self.note or "limits were still broken after the last round"
+        units, use = self.columns.units[chosen], self.columns.use[chosen].sum(axis=0)
+        objective = float(self.columns.cost[chosen].sum()) + self.whole.extra_cost(use)
         bound = min(self.bound, objective)
         close = objective - bound <= self.effort.max_gap * max(abs(bound), 1e-9)
-        status = "heuristic" if status == "heuristic" else "optimal" if close else "feasible"
+        status = "optimal" if close else "heuristic" if status == "heuristic" else "feasible"
         prices = {row.label: float(p) for row, p in zip(self.master.rows, self.prices[0], strict=True) if p != 0}
         return GroupPlan(
             units, self.free.units[0], "relaxed" if relaxed and status != "heuristic" else status, objective, bound,
@@ -172,11 +155,24 @@ class _Group:
         }[status]
         return f"{said}; {self.note}" if self.note else said
 
-    def _generate(self, columns: Columns) -> None:
+    def _broken(self, chosen: Ints) -> set[int]:
+        """Rows that a choice of columns breaks."""
+        return set(np.flatnonzero(self.whole.violation(self.columns.use[chosen].sum(axis=0))).tolist())
+
+    def _watch(self, more: set[int]) -> None:
+        """Take rows into the program; the best duals start again from none."""
+        self.watched = sorted({*self.watched, *more})
+        self.master = Master(self.batch.n, [self.rows[k] for k in self.watched])
+        self.best: Point | None = None
+        self.prices: Point = (np.zeros(len(self.watched)), np.zeros((len(self.master.minimum), self.batch.n)))
+
+    def _generate(self) -> None:
         """Rounds of pricing until the bound is close, nothing new is found, or time or rounds are over."""
-        while self.rounds < self.effort.rounds and self.left() > 0.2 * self.effort.time_limit:
+        for _ in range(self.effort.rounds):
+            if self.left() < 0.2 * self.effort.time_limit:
+                return
             try:
-                relaxation = solve_linear(self.master.program(columns), self.left())
+                relaxation = solve_linear(self.master.program(self.columns.of(self.watched)), self.left())
             except SolverError as error:
                 self.note = str(error)
                 return
@@ -185,38 +181,37 @@ class _Group:
             points = [(price, link)]
             if self.best is not None:
                 points.append((0.5 * price + 0.5 * self.best[0], 0.5 * link + 0.5 * self.best[1]))
-            new = columns.add(self._price(points))
+            new = self._price(points)
             if new == 0 or relaxation.value - self.bound <= 0.25 * self.effort.max_gap * max(abs(self.bound), 1e-9):
                 return
 
-    def _choose(self, columns: Columns) -> tuple[Ints, str]:
+    def _choose(self) -> tuple[Ints, str]:
         """(n,) the column of each item, and how it was found."""
-        start = self._first_of(columns)
+        columns = self.columns.of(self.watched)
+        start = self._cheapest()
         try:
-            found = self._integer(columns)
+            seconds = max(self.left(), 0.1 * self.effort.time_limit)
+            gap = 0.25 * self.effort.max_gap
+            found = solve_integer(self.master.program(columns), self.effort.solver, gap, seconds)
         except SolverError as error:
             self.note = str(error)
-            return repair(self.master, columns, start), "heuristic"
+            return repair(self.whole, self.columns, start), "heuristic"
         if not found.proved:
             self.note = f"{self.effort.solver} stopped at the time limit"
         picked = np.flatnonzero(found.x[: len(columns.item)] > 0.5)
         chosen = start.copy()
         chosen[columns.item[picked]] = picked
         if self.master.violation(columns.use[chosen].sum(axis=0)).any():
-            return repair(self.master, columns, chosen), "heuristic"
+            return repair(self.whole, self.columns, chosen), "heuristic"
         return chosen, "integer"
 
-    def _integer(self, columns: Columns) -> Solution:
-        seconds = max(self.left(), 0.1 * self.effort.time_limit)
-        return solve_integer(self.master.program(columns), self.effort.solver, 0.25 * self.effort.max_gap, seconds)
-
-    def _first_of(self, columns: Columns) -> Ints:
+    def _cheapest(self) -> Ints:
         """(n,) each item's cheapest column."""
-        order = np.lexsort((columns.cost, columns.item))
-        first = np.searchsorted(columns.item[order], np.arange(self.batch.n))
+        order = np.lexsort((self.columns.cost, self.columns.item))
+        first = np.searchsorted(self.columns.item[order], np.arange(self.batch.n))
         return order[first]
 
-    def _columns(self, parts: list[StepPrices]) -> tuple[Columns, StepPlans]:
+    def _solve(self, parts: list[StepPrices]) -> tuple[Columns, StepPlans]:
         """Every item's best plan at several price vectors."""
         stock = [part.stock for part in parts if part.stock is not None]
         prices = StepPrices(
@@ -225,24 +220,24 @@ class _Group:
             np.concatenate(stock) if stock else None,
         )
         plans = self.batch.solve(prices)
-        return make_columns(self.master.rows, self.batch.terms, plans.units, plans.cost, plans.stock), plans
+        return make_columns(self.rows, self.batch.terms, plans.units, plans.cost, plans.stock), plans
 
-    def _price(self, points: list[Point]) -> Columns:
-        """Columns at several duals; keeps the best bound and the duals that gave it."""
-        columns, plans = self._columns([self._prices(*point) for point in points])
+    def _price(self, points: list[Point]) -> int:
+        """Add columns at several duals; keeps the best bound and the duals that gave it. Returns how many were new."""
+        found, plans = self._solve([self._prices(*point) for point in points])
         for at, (price, link) in enumerate(points):
             bound = float(plans.priced[at].sum()) + self.master.constant(price, link)
             if bound > self.bound or self.best is None:
                 self.best = (price, link)
             if bound > self.bound:
                 self.bound, self.prices = bound, (price, link)
-        return columns
+        return self.columns.add(found)
 
     def _prices(self, price: Floats, link: Floats) -> StepPrices:
         """Row prices and links as prices of items and steps."""
         batch, terms, h = self.batch, self.batch.terms, self.batch.horizon
         unit, fixed = np.zeros((1, batch.n, h)), np.zeros((1, batch.n, h))
-        counts = any(row.basis == "stock" for row in self.master.rows)
+        counts = any(row.basis == "stock" for row in self.rows)
         stock = np.zeros((1, batch.n, batch.periods)) if counts else None
         items = np.arange(batch.n)
         for k, row in enumerate(self.master.rows):
@@ -260,9 +255,9 @@ class _Group:
         """Prices whose plans a good group plan is likely to need: no orders, joint order steps, dearer units."""
         batch = self.batch
         zero = self._prices(np.zeros(len(self.master.rows)), np.zeros((len(self.master.minimum), batch.n)))
-        steps = sorted({row.step for row in self.master.rows if row.basis == "order"})
+        steps = sorted({row.step for row in self.rows if row.basis == "order"})
         barred = [[*range(batch.horizon)]]
-        if self.master.minimum or self.master.truck:
+        if self.whole.minimum or self.whole.truck:
             for every in (2, 3, 4):
                 barred += [[s for i, s in enumerate(steps) if i % every != first] for first in range(every)]
             barred += [[s] for s in steps[:6]]

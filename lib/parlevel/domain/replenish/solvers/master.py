@@ -38,6 +38,10 @@ class Columns:
     cost: Floats
     use: Floats
 
+    def of(self, rows: list[int]) -> Columns:
+        """The same plans with the usage of some rows only."""
+        return Columns(self.item, self.units, self.cost, self.use[:, rows])
+
     def add(self, other: Columns) -> int:
         """Append the plans that are not there yet; returns how many were new."""
         both = np.concatenate([self.units, other.units])
