@@ -19,7 +19,7 @@ TRUSTED = ["sklearn.tree._tree.Tree"]
 """The one type beyond skops' own list that an artifact may hold."""
 
 BLOCK = 20_000
-"""Rows whose leaf values are laid out at once: bounds memory to about 40 MB."""
+"""Rows whose leaf values are laid out at once: bounds memory to about 80 MB."""
 
 
 class Forest:
@@ -55,7 +55,7 @@ class Forest:
         halflives: Sequence[float] = (14.0,),
         trees: int = 32,
         min_leaf: int = 10,
-        features_share: float = 0.3,
+        features_share: float = 0.25,
         rows_share: float = 0.6,
         max_rows: int = 9_000,
         years: float = 2.0,
@@ -115,9 +115,7 @@ class Forest:
 
     def predict_mean(self, horizon: int, panel: Panel | None = None) -> Floats:
         """Expected demand; see `Forecaster.predict_mean`."""
-        panel, features, scale = self._rows(horizon, panel)
-        mean = self._forest.predict(features).reshape(panel.n_series, horizon)
-        return (mean * scale[:, None]).astype(np.float32)
+        return self.distribution(horizon, np.array([0.5]), panel)[0]
 
     def distribution(
         self, horizon: int, quantiles: NDArray[np.float64], panel: Panel | None = None
@@ -128,9 +126,10 @@ class Forest:
         out = np.empty((len(features), len(quantiles)), np.float32)
         for start in range(0, len(features), BLOCK):
             block = slice(start, start + BLOCK)
-            mean[block] = self._forest.predict(features[block])
             leaves = self._forest.apply(features[block])
-            mixture = np.concatenate([values[leaves[:, k]] for k, values in enumerate(self._values)], axis=1)
+            found = np.stack([values[leaves[:, k]] for k, values in enumerate(self._values)], axis=1)
+            mean[block] = found[:, :, 0].mean(axis=1)
+            mixture = found[:, :, 1:].reshape(len(found), -1)
             out[block] = sorted_quantiles(np.sort(mixture, axis=1), quantiles)
         shape = (panel.n_series, horizon)
         scaled = enforce(out.reshape(*shape, -1) * scale[:, None, None])
@@ -179,7 +178,7 @@ class Forest:
 
 
 def leaf_quantiles(leaf: NDArray[np.int64], target: Floats, n_nodes: int, n_values: int) -> Floats:
-    """Evenly spaced quantiles of the targets in each leaf.
+    """Mean and evenly spaced quantiles of the targets in each leaf.
 
     Args:
         leaf: (m,) node that each row fell into.
@@ -187,13 +186,15 @@ def leaf_quantiles(leaf: NDArray[np.int64], target: Floats, n_nodes: int, n_valu
         n_nodes: nodes of the tree; inner ones and leaves without rows get zeros.
         n_values: k; the quantiles are at (i + 1/2) / k.
 
-    Returns: (n_nodes, n_values) float32.
+    Returns: (n_nodes, 1 + n_values) float32: the mean, then the quantiles.
     """
     order = np.lexsort((target, leaf))
     count = np.bincount(leaf, minlength=n_nodes)
     begin = np.cumsum(count) - count
     at = np.floor((np.arange(n_values) + 0.5) / n_values * count[:, None]).astype(np.int64)
     values = target[order][np.minimum(begin[:, None] + at, len(target) - 1)]
+    mean = np.bincount(leaf, weights=target, minlength=n_nodes) / np.maximum(count, 1)
+    values = np.concatenate([mean[:, None], values], axis=1)
     return np.where(count[:, None] > 0, values, 0.0).astype(np.float32)
 
 

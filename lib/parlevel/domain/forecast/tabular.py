@@ -31,6 +31,8 @@ class Rows:
         scale: (m,) units.
         weight: (m,) inverse of the target's expected variance, mean 1.
         names: feature names in order.
+        series: (m,) row of the panel.
+        column: (m,) column of the target.
     """
 
     features: Floats
@@ -38,6 +40,8 @@ class Rows:
     scale: Floats
     weight: Floats
     names: list[str]
+    series: NDArray[np.int64]
+    column: NDArray[np.int64]
 
 
 def training_rows(panel: Panel, design: Design, *, max_rows: int, years: float, halflife: float, seed: int) -> Rows:
@@ -73,6 +77,8 @@ def training_rows(panel: Panel, design: Design, *, max_rows: int, years: float, 
         scale=scale,
         weight=(weight / weight.mean()).astype(np.float32),
         names=design.names(panel),
+        series=series,
+        column=target,
     )
 
 
