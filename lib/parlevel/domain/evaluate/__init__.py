@@ -1,0 +1,1 @@
+"""Accuracy of forecasts and worth of plans."""

@@ -1,0 +1,1 @@
+"""What baskets and recommendations say about demand (maths only)."""
