@@ -7,6 +7,7 @@ import json
 import math
 import sys
 from datetime import date, datetime
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
@@ -62,9 +63,9 @@ def _plain(value: Any) -> Any:
     """What JSON has no type for."""
     if isinstance(value, datetime | date):
         return value.isoformat()
-    if isinstance(value, bytes):
-        return f"<{len(value)} bytes>"
-    return str(value)
+    if isinstance(value, Decimal):
+        return int(value) if value == int(value) else float(value)
+    return f"<{len(value)} bytes>" if isinstance(value, bytes) else str(value)
 
 
 def _finite(value: Any) -> Any:

@@ -146,7 +146,7 @@ POLICY_COSTS = View(
        sum(demand) AS demand, sum(fill_rate * demand) / nullif(sum(demand), 0) AS fill_rate,
        avg(stockout_rate) AS stockout_rate, avg(turnover) AS turnover, avg(days_of_supply) AS days_of_supply,
        avg(replenishment_accuracy) AS replenishment_accuracy, avg(stock_value) AS stock_value,
-       sum(orders) AS orders, sum(holding_cost) AS holding_cost, sum(shortage_cost) AS shortage_cost,
+       CAST(sum(orders) AS BIGINT) AS orders, sum(holding_cost) AS holding_cost, sum(shortage_cost) AS shortage_cost,
        sum(order_cost) AS order_cost, sum(total_cost) AS total_cost
 FROM {inventory_kpi}
 GROUP BY policy, segment""",

@@ -1,0 +1,212 @@
+"""The report's sections about orders: the plan, the stock it leads to, what it costs, how it was solved."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from markupsafe import Markup
+
+from parlevel.config import Config
+from parlevel.report import charts, data, fans
+from parlevel.report.sections import Section, figure, table
+from parlevel.report.warehouse import Warehouse
+from parlevel.report.words import Words, day, less_or_more, number, plural, share, text, units
+
+# heading, column of data.order_lines, kind of cell, CSS class
+ORDER_COLUMNS = (
+    ("order on", "order_date", "date", "d"),
+    ("supplier", "supplier_id", "text", ""),
+    ("series", "series_id", "text", ""),
+    ("product", "name", "text", ""),
+    ("units", "order_qty", "units", "n"),
+    ("cases", "cases", "units", "n wide"),
+    ("value", "order_value", "money", "n"),
+    ("arrives", "receipt_date", "date", "d wide"),
+    ("position", "inventory_position", "tenths", "n wide"),
+    ("demand until next receipt", "protection_demand", "tenths", "n wide"),
+    ("stockout risk", "stockout_probability", "share", "n wide"),
+    ("why", "reason", "text", "why"),
+)
+PRINTED = 50
+"""Order lines that stand in the page without JavaScript."""
+PROJECTIONS = 6
+"""Series whose stock is drawn."""
+
+
+def policies(house: Warehouse, cfg: Config, say: Words) -> Section:
+    """What each policy would have cost after past cutoffs."""
+    rows = data.policies(house)
+    out = Section("costs", "Cost by policy", "What each policy would have cost")
+    if not rows:
+        out.lead = "No policy was simulated in this run."
+        return out
+    by = {row["policy"]: row for row in rows}
+    plan, base = by.get(cfg.replenish.policy), by.get(cfg.evaluate.baseline)
+    if plan and base:
+        out.title = (
+            f"{plan['policy']} costs {say.money(plan['total_cost'])}, "
+            f"{base['policy']} {say.money(base['total_cost'])}: "
+            f"{less_or_more(plan['total_cost'], base['total_cost'])}, with a fill rate of {share(plan['fill_rate'])} "
+            f"against {share(base['fill_rate'])}"
+        )
+    out.lead = (
+        f"Each policy decided every review from what was known then, and lived through what came: "
+        f"{plural(rows[0]['cutoffs'], 'period')} of {say.periods(rows[0]['n_periods'])}, "
+        f"{plural(rows[0]['n_series'], 'series', 'series')}, lead times and case packs included; unmet demand is lost "
+        "unless the terms say otherwise."
+    )
+    parts = ("holding", "shortage", "order")
+    bars = [(row["policy"], {part: row[f"{part}_cost"] for part in parts}) for row in rows]
+    svg = charts.stacked(bars, say.currency, "Cost by policy, split into holding, shortage and order cost")
+    note = f"{say.currency}, all simulated periods together"
+    out.blocks.append({"kind": "figures", "figures": [figure(svg, "Where the money goes", note, legend=parts)]})
+    body = [
+        [r["policy"], say.money(r["total_cost"]), say.money(r["holding_cost"]), say.money(r["shortage_cost"]),
+         say.money(r["order_cost"]), share(r["fill_rate"]), share(r["stockout_rate"]), number(r["turnover"], 1),
+         number(r["days_of_supply"], 1), share(r["replenishment_accuracy"]), say.money(r["stock_value"])]
+        for r in rows
+    ]  # fmt: skip
+    heads = (
+        "policy|#total|#!holding|#!shortage|#!ordering|#fill rate|#stockout rate|#!turns a year|#!days of supply|"
+        "#!replenishment accuracy|#!mean stock"
+    )
+    out.blocks.append(table(heads, body))
+    split = data.policies_by_segment(house, cfg.replenish.policy, cfg.evaluate.baseline)
+    if split:
+        body = [
+            [r["segment"].replace(":", " "), number(r["n_series"]), say.money(r["plan_cost"]),
+             say.money(r["base_cost"]), less_or_more(r["plan_cost"], r["base_cost"]), share(r["plan_fill"]),
+             share(r["base_fill"])]
+            for r in split
+        ]  # fmt: skip
+        heads = "segment|#!series|#cost, plan|#cost, history-based|#cost|#!fill rate, plan|#!fill rate, history-based"
+        out.blocks.append(table(heads, body, "By segment"))
+    return out
+
+
+def order_plan(house: Warehouse, cfg: Config, say: Words) -> Section:
+    """The orders themselves, searchable."""
+    about = data.orders(house)
+    out = Section("orders", "Order plan", "What to order")
+    if not about:
+        out.lead = "No order plan in this run."
+        return out
+    rows = data.order_lines(house, cfg.report.rows)
+    out.title = (
+        f"{plural(about['lines'], 'line')} worth {say.money(about['value'])} to order on {day(about['day'])}; "
+        f"{plural(about['all_lines'], 'line')} worth {say.money(about['all_value'])} over the horizon"
+    )
+    out.lead = (
+        f"For {plural(about['n_series'], 'series', 'series')}. Position = stock + open orders before the order; "
+        f"every line says why it is there."
+    )
+    if about["all_lines"] > len(rows):
+        out.note = (
+            f"Shown are the first {len(rows):,} of {about['all_lines']:,} lines (report.rows). All of them: "
+            'parlevel sql "SELECT * FROM order_plan WHERE order_qty > 0" --format csv'
+        )
+    columns = [{"head": head, "css": css} for head, _, _, css in ORDER_COLUMNS]
+    printed = [[_cell(row[name], kind, say) for _, name, kind, _ in ORDER_COLUMNS] for row in rows[:PRINTED]]
+    out.blocks.append({"kind": "orders", "columns": columns, "rows": printed, "json": _embed(rows, house, cfg)})
+    return out
+
+
+def _embed(rows: Sequence[data.Row], house: Warehouse, cfg: Config) -> Markup:
+    """The rows as JSON that is safe inside a script element."""
+    cells = [[_plain(row[name], kind) for _, name, kind, _ in ORDER_COLUMNS] for row in rows]
+    payload = {
+        "run_id": house.run_id,
+        "currency": cfg.report.currency,
+        "columns": [name for _, name, _, _ in ORDER_COLUMNS],
+        "kinds": [kind for _, _, kind, _ in ORDER_COLUMNS],
+        "classes": [css for _, _, _, css in ORDER_COLUMNS],
+        "rows": cells,
+    }
+    body = json.dumps(payload, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    for sign, code in (("<", "\\u003c"), (">", "\\u003e"), ("&", "\\u0026")):
+        body = body.replace(sign, code)
+    return Markup(body)
+
+
+def _plain(value: Any, kind: str) -> Any:
+    if value is None or kind == "text":
+        return value
+    return value.isoformat() if kind == "date" else round(float(value), 4)
+
+
+def _cell(value: Any, kind: str, say: Words) -> str:
+    """A cell as JavaScript would write it."""
+    if kind == "money":
+        return f"{say.currency}{value:,.2f}"
+    if kind == "share":
+        return share(value)
+    if kind in ("units", "tenths"):
+        return f"{value:,.1f}" if kind == "tenths" else f"{value:,.1f}".removesuffix(".0")
+    return text(value)
+
+
+def inventory(house: Warehouse, cfg: Config, say: Words) -> Section:
+    """The stock that the plan leads to, for the series with the largest orders."""
+    rows = fans.projections(house, PROJECTIONS)
+    out = Section("inventory", "Stock", "The stock that the plan leads to")
+    if not rows:
+        out.lead = "No projection in this run."
+        return out
+    out.lead = (
+        f"The {len(rows)} series with the largest orders: expected stock with the range that holds in 9 of 10 cases, "
+        "and receipts (open orders and planned ones) as bars."
+    )
+    pictures = []
+    for row in rows:
+        label = f"Stock projection of {row['series_id']}"
+        parts = {name: row[name] for name in ("stock_mean", "stock_low", "stock_high", "receipts", "lost_mean")}
+        days = row["days"][: len(row["stock_mean"])]
+        lost = sum(row["lost_mean"])
+        note = (
+            f"{plural(row['orders'], 'order')} of {units(row['units'])} units worth {say.money(row['value'])}; "
+            f"{units(lost)} units of demand expected to be lost"
+        )
+        pictures.append(figure(charts.projection(days, parts, label), text(row["name"] or row["series_id"]), note))
+    legend = (
+        '<span><i class="stroke k0"></i>expected stock</span><span><i class="band90"></i>9 of 10 cases</span>'
+        '<span><i class="k2"></i>receipts</span>'
+    )
+    out.blocks += [{"kind": "legend", "html": Markup(legend)}, {"kind": "figures", "figures": pictures}]
+    return out
+
+
+def solves(house: Warehouse, cfg: Config, say: Words) -> Section:
+    """How each supplier's orders were solved."""
+    by_status, rows = data.solves(house)
+    out = Section("solves", "Solves", "How the orders were solved")
+    if not rows:
+        out.lead = "No solve in this run."
+        return out
+    total = sum(row["solves"] for row in by_status)
+    good = sum(row["solves"] for row in by_status if row["status"] in ("optimal", "feasible"))
+    gaps = [row["worst_gap"] for row in by_status if row["worst_gap"] is not None]
+    out.title = f"{good:,} of {plural(total, 'supplier group')} solved within all constraints" + (
+        f"; largest gap {share(max(gaps), 2)}" if gaps else ""
+    )
+    out.lead = (
+        "One solve per supplier and location. Gap = how much the plan could cost above the proven bound at most. "
+        "Relaxed = constraints that gave way because nothing met them all, with amounts."
+    )
+    body = [
+        [r["status"], number(r["solves"]), number(r["items"]), share(r["worst_gap"], 2), number(r["seconds"], 1),
+         say.money(r["order_value"])]
+        for r in by_status
+    ]  # fmt: skip
+    out.blocks.append(table("status|#groups|#series|#largest gap|#solve seconds|#ordered over the horizon", body))
+    body = [
+        [r["supplier_id"], r["location_id"], number(r["n_items"]), r["status"], say.money(r["objective"]),
+         say.money(r["bound"]), share(r["gap"], 2), number(r["seconds"], 1), "; ".join(r["relaxed"] or []) or "nothing",
+         r["reason"]]
+        for r in rows
+    ]  # fmt: skip
+    heads = "supplier|location|#series|status|#expected cost|#!bound|#gap|#!seconds|relaxed|!what the solver said"
+    shown = f"The {len(rows):,} solves to look at first" if total > len(rows) else f"All {total:,} solves"
+    out.blocks.append(table(heads, body, shown, "details" if len(rows) > 25 else "table"))
+    return out
