@@ -13,7 +13,7 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -23,6 +23,8 @@ from parlevel.errors import EnvironmentFault
 
 JAVA_MAJOR = 17
 GIB = 1024**3
+WORKERS_GIB = 1.5
+"""What the Python workers of a small run take beside the JVM, GiB."""
 PINNED = {"pyspark": "4.2.0", "delta-spark": "4.4.0", "py4j": "0.10.9.9", "pandas": "2.3.3", "pyarrow": "26.0.1"}
 """Versions that only work together; a test holds them equal to constraints.txt."""
 
@@ -42,6 +44,18 @@ class Needs:
     disk_gib: float = 2.0
     memory_gib: float = 3.0
     ports: tuple[int, ...] = (0,)
+
+    @classmethod
+    def of(cls, warehouse: str, driver_memory: str, conf: Mapping[str, str]) -> Needs:
+        """What an embedded session asks for.
+
+        Args:
+            warehouse: `paths.warehouse`.
+            driver_memory: the JVM's heap as Spark writes it, e.g. 2g or 1500m.
+            conf: further Spark settings; ports fixed there must be free.
+        """
+        fixed = (value for key, value in conf.items() if key.endswith(".port") and value.isdigit() and value != "0")
+        return cls(warehouse, memory_gib=_gib(driver_memory) + WORKERS_GIB, ports=(0, *map(int, fixed)))
 
 
 @dataclass(frozen=True)
@@ -198,6 +212,14 @@ def available_memory() -> int | None:
     except (OSError, ValueError):  # no such file outside Linux or outside a control group: use what was found
         pass
     return min(found) if found else None
+
+
+def _gib(size: str) -> float:
+    """Spark's size in GiB; a bare number is MiB."""
+    match = re.fullmatch(r"(\d+)([kmgt]?)b?", size.strip().lower())
+    if match is None:
+        raise EnvironmentFault(f"a memory size must look like 2g or 1500m. Got {size!r}.")
+    return int(match[1]) * {"k": 1024**-2, "": 1 / 1024, "m": 1 / 1024, "g": 1, "t": 1024}[match[2]]
 
 
 def _existing(path: str) -> Path:

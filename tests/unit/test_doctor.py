@@ -123,6 +123,28 @@ def test_a_taken_port_is_named_and_a_free_one_is_not() -> None:
     assert doctor.ports(Needs(ports=(0,))).ok
 
 
+def test_needs_follow_the_configuration() -> None:
+    conf = {"spark.driver.port": "7078", "spark.blockManager.port": "0", "spark.ui.port": "auto", "spark.x": "5"}
+    assert Needs.of("tables", "2g", conf) == Needs("tables", disk_gib=2.0, memory_gib=3.5, ports=(0, 7078))
+    assert [doctor._gib(size) for size in ("512m", "1024", "1t", "2GB")] == [0.5, 1.0, 1024.0, 2.0]
+    with pytest.raises(EnvironmentFault, match="must look like 2g or 1500m. Got 'much'"):
+        Needs.of("tables", "much", {})
+
+
+def test_a_session_is_not_started_on_a_machine_that_lacks_something(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    from pyspark.sql import SparkSession
+
+    from parlevel.config import load
+    from parlevel.spark.session import get_session
+
+    monkeypatch.setattr(SparkSession, "getActiveSession", classmethod(lambda _: None))
+    monkeypatch.setenv("PARLEVEL_JARS", str(tmp_path))
+    with pytest.raises(EnvironmentFault, match="not ready:\n  jars: .*make setup"):
+        get_session(load())
+
+
 def test_a_read_only_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     def refuse(*_: object, **__: object) -> None:
         raise OSError(30, "Read-only file system")

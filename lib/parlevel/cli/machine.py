@@ -25,7 +25,7 @@ def doctor(config: Configs = None, preset: Preset = None, sets: Sets = None) -> 
     from parlevel.doctor import Needs, checks
 
     cfg = settings(config, preset, sets)
-    found = checks(Needs(warehouse=cfg.paths.warehouse))
+    found = checks(Needs.of(cfg.paths.warehouse, cfg.spark.driver_memory, cfg.spark.conf))
     out = Table(header_style="bold", box=None, padding=(0, 2, 0, 0))
     for head in ("", "check", "found"):
         out.add_column(head)

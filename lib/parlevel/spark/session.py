@@ -57,7 +57,8 @@ def get_session(cfg: Config, **extra: str) -> SparkSession:
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     builder = SparkSession.builder.appName(cfg.name)
     if not _submitted():
-        doctor.require("java")
+        needs = doctor.Needs.of(cfg.paths.warehouse, cfg.spark.driver_memory, cfg.spark.conf)
+        doctor.require("java", "jars", "folder", "disk", "memory", "ports", needs=needs)
         os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
         builder = _embedded(builder, cfg)
     memory = {"spark.executor.pyspark.memory": cfg.spark.python_memory} if cfg.spark.python_memory else {}
