@@ -115,6 +115,22 @@ def test_a_loose_budget_changes_nothing():
     assert (plan.status, plan.rounds, plan.reason) == ("optimal", 0, "nothing shared binds")
 
 
+def test_an_outside_price_moves_the_plan_and_the_bound_is_of_plans_that_use_no_more():
+    b = batch(2, seed=3)
+    free = solve_group(b, [], Effort())
+    rows = [Row("budget", "budget", "value", t, 0.0, price=3.0 if t == 0 else 0.0) for t in range(3)]
+    plan = solve_group(b, rows, Effort())
+    used = (plan.units * b.terms.unit_cost[:, None]).sum(axis=0)
+    assert used[0] < (free.units * b.terms.unit_cost[:, None]).sum(axis=0)[0]
+    limits = [Row("budget", "budget", "value", t, float(used[t])) for t in range(3)]
+    assert plan.bound <= best_of_all(b, limits[:1]) + 1e-6
+    assert plan.objective == pytest.approx(b.appraise(plan.units[None]).sum())
+    assert plan.prices == {"budget@1": 3.0}
+    both = solve_group(b, [*rows, *ROWS["supplier_min"]], Effort(max_gap=1e-6))
+    total = both.units.sum(axis=0)
+    assert all(q == 0 or q >= 16 for q in total)
+
+
 def test_storage_prices_stock_and_is_kept():
     b = batch(2, seed=1, with_stock=True)
     free = b.solve()

@@ -35,6 +35,7 @@ class Row:
         step: 0-based: the order step, or the period received or stored in; 0 is the first after the cutoff.
         amount: minimum (supplier_min), size of a truck (truck), maximum (others); in the measure.
         cost: per truck, money.
+        price: set from outside, money per unit of the measure: the row is then no limit but a charge; None: a limit.
     """
 
     name: str
@@ -43,6 +44,7 @@ class Row:
     step: int
     amount: float
     cost: float = 0.0
+    price: float | None = None
 
     @property
     def label(self) -> str:

@@ -19,6 +19,7 @@ from parlevel.domain.replenish.constraints.attainable import attainable
 from parlevel.domain.replenish.constraints.resource import Row, order_step, weights
 from parlevel.domain.replenish.solvers.linear import solve_integer, solve_linear
 from parlevel.domain.replenish.solvers.master import Columns, Master, make_columns
+from parlevel.domain.replenish.solvers.pricing import item_charges, step_prices
 from parlevel.domain.replenish.solvers.repair import repair
 from parlevel.errors import SolverError
 
@@ -85,20 +86,14 @@ def solve_group(batch: Batch, rows: list[Row], effort: Effort) -> GroupPlan:
 
     Args:
         batch: its items; built `with_stock` where a row counts stock.
-        rows: shared resources; those that no order can touch are ignored.
+        rows: shared resources; those that no order can touch are ignored; rows with a price are charged, and the
+            bound is then of plans that use no more of them than the plan found.
         effort: limits.
     """
-    free = batch.solve()
-    active, relaxed = attainable(batch, rows)
-    group = _Group(batch, active, effort, free)
-    if not group.watched:
-        reason = "nothing shared binds" if active else "nothing is shared"
-        if relaxed:
-            reason += " once the limits are raised"
-        cost = float(free.cost.sum())
-        status = "relaxed" if relaxed else "optimal"
-        return GroupPlan(free.units[0], free.units[0], status, cost, cost, 0, relaxed, reason, {}, [""] * batch.n)
-    return group.plan(relaxed)
+    alone = batch.solve()
+    active, relaxed = attainable(batch, [row for row in rows if row.price is None])
+    group = _Group(batch, active, [row for row in rows if row.price is not None], effort)
+    return group.plan(relaxed, alone.units[0])
 
 
 class _Group:
@@ -107,14 +102,17 @@ class _Group:
     Rows that no plan so far breaks are not watched: without them the program is smaller and its bound still holds.
     """
 
-    def __init__(self, batch: Batch, rows: list[Row], effort: Effort, free: StepPlans) -> None:
-        self.batch, self.rows, self.effort, self.free = batch, rows, effort, free
+    def __init__(self, batch: Batch, rows: list[Row], tolls: list[Row], effort: Effort) -> None:
+        self.batch, self.rows, self.tolls, self.effort = batch, rows, tolls, effort
         self.started = time.monotonic()
-        self.columns = make_columns(rows, batch.terms, free.units, free.cost, free.stock)
+        self.with_stock = any(row.basis == "stock" for row in (*rows, *tolls))
+        charge = np.array([[row.price or 0.0 for row in tolls]])
+        self.base = step_prices(batch, tolls, charge, self.with_stock)
+        self.columns, self.free = self._solve([self.base])
         self.whole = Master(batch.n, rows)
         self.watched: list[int] = []
         self.master = Master(batch.n, [])
-        self.bound = float(free.priced.sum())
+        self.bound = float(self.free.priced.sum())
         self.rounds = 0
         self.note = ""
         self._watch(self._broken(np.arange(batch.n)) | {k for k in self.whole.truck if rows[k].cost > 0})
@@ -123,29 +121,44 @@ class _Group:
         """Seconds left."""
         return self.effort.time_limit - (time.monotonic() - self.started)
 
-    def plan(self, relaxed: list[str]) -> GroupPlan:
-        """Generate columns, pick plans, watch what they break, say how good they are."""
+    def plan(self, relaxed: list[str], alone: Floats) -> GroupPlan:
+        """Find plans, say how good they are."""
+        if self.watched:
+            chosen, status = self._search()
+        else:
+            chosen, status = np.arange(self.batch.n), "alone"
+            self.note = "nothing shared binds" if self.rows else "nothing is shared"
+        units, use = self.columns.units[chosen], self.columns.use[chosen].sum(axis=0)
+        stock = self.batch.expected_stock(units[None])[0] if self.with_stock else None
+        # What is paid at outside prices is no cost of the group.
+        paid = self._charges(units, stock).sum()
+        objective = float(self.columns.cost[chosen].sum() - paid) + self.whole.extra_cost(use)
+        bound = min(self.bound - paid, objective)
+        close = objective - bound <= self.effort.max_gap * max(abs(bound), 1e-9)
+        status = "optimal" if close else "heuristic" if status == "heuristic" else "feasible"
+        prices = {row.label: float(p) for row, p in zip(self.master.rows, self.prices[0], strict=True) if p != 0}
+        prices |= {row.label: row.price for row in self.tolls if row.price}
+        return GroupPlan(
+            units, alone, "relaxed" if relaxed and status != "heuristic" else status, objective, bound, self.rounds,
+            relaxed, self._words(status), prices, self._binding(units, alone),
+        )  # fmt: skip
+
+    def _search(self) -> tuple[Ints, str]:
+        """(n,) the column of each item: generate columns, pick plans, watch what they break, again."""
         self.columns.add(self._solve(self._seeds())[0])
         for _ in range(MORE_ROWS):
             self._generate()
             chosen, status = self._choose()
             broken = self._broken(chosen)
             if not broken or status == "heuristic":
-                break
+                return chosen, status
             self._watch(broken)
-        if broken:
-            chosen, status = repair(self.whole, self.columns, chosen), "heuristic"
-            self.note = self.note or "limits were still broken after the last round"
-        units, use = self.columns.units[chosen], self.columns.use[chosen].sum(axis=0)
-        objective = float(self.columns.cost[chosen].sum()) + self.whole.extra_cost(use)
-        bound = min(self.bound, objective)
-        close = objective - bound <= self.effort.max_gap * max(abs(bound), 1e-9)
-        status = "optimal" if close else "heuristic" if status == "heuristic" else "feasible"
-        prices = {row.label: float(p) for row, p in zip(self.master.rows, self.prices[0], strict=True) if p != 0}
-        return GroupPlan(
-            units, self.free.units[0], "relaxed" if relaxed and status != "heuristic" else status, objective, bound,
-            self.rounds, relaxed, self._words(status), prices, self._binding(units),
-        )  # fmt: skip
+        self.note = self.note or "limits were still broken after the last round"
+        return repair(self.whole, self.columns, chosen), "heuristic"
+
+    def _charges(self, units: Floats, stock: Floats | None) -> Floats:
+        """(..., n) what plans (..., n, h) pay at outside prices."""
+        return item_charges(self.tolls, [row.price or 0.0 for row in self.tolls], self.batch.terms, units, stock)
 
     def _words(self, status: str) -> str:
         said = {
@@ -153,6 +166,8 @@ class _Group:
             "feasible": "the bound is further away than the gap asked for",
             "heuristic": "plans of single items, repaired",
         }[status]
+        if not self.watched:
+            return self.note
         return f"{said}; {self.note}" if self.note else said
 
     def _broken(self, chosen: Ints) -> set[int]:
@@ -220,7 +235,8 @@ class _Group:
             np.concatenate(stock) if stock else None,
         )
         plans = self.batch.solve(prices)
-        return make_columns(self.rows, self.batch.terms, plans.units, plans.cost, plans.stock), plans
+        cost = plans.cost + self._charges(plans.units, plans.stock)
+        return make_columns(self.rows, self.batch.terms, plans.units, cost, plans.stock), plans
 
     def _price(self, points: list[Point]) -> int:
         """Add columns at several duals; keeps the best bound and the duals that gave it. Returns how many were new."""
@@ -234,27 +250,18 @@ class _Group:
         return self.columns.add(found)
 
     def _prices(self, price: Floats, link: Floats) -> StepPrices:
-        """Row prices and links as prices of items and steps."""
-        batch, terms, h = self.batch, self.batch.terms, self.batch.horizon
-        unit, fixed = np.zeros((1, batch.n, h)), np.zeros((1, batch.n, h))
-        counts = any(row.basis == "stock" for row in self.rows)
-        stock = np.zeros((1, batch.n, batch.periods)) if counts else None
-        items = np.arange(batch.n)
-        for k, row in enumerate(self.master.rows):
-            each = price[k] * weights(terms, row.measure)
-            if stock is not None and row.basis == "stock":
-                stock[0, :, row.step] += each
-                continue
-            at = order_step(row, terms, h)
-            unit[0, items[at >= 0], at[at >= 0]] += each[at >= 0]
+        """Row prices and links as prices of items and steps, on top of those from outside."""
+        own = step_prices(self.batch, self.master.rows, price[None], self.with_stock)
+        fixed = self.base.fixed.copy()
         for order, k in enumerate(self.master.minimum):
             fixed[0, :, self.master.rows[k].step] += link[order]
-        return StepPrices(unit, fixed, stock)
+        stock = None if own.stock is None or self.base.stock is None else own.stock + self.base.stock
+        return StepPrices(own.unit + self.base.unit, fixed, stock)
 
     def _seeds(self) -> list[StepPrices]:
         """Prices whose plans a good group plan is likely to need: no orders, joint order steps, dearer units."""
         batch = self.batch
-        zero = self._prices(np.zeros(len(self.master.rows)), np.zeros((len(self.master.minimum), batch.n)))
+        zero = self.base
         steps = sorted({row.step for row in self.rows if row.basis == "order"})
         barred = [[*range(batch.horizon)]]
         if self.whole.minimum or self.whole.truck:
@@ -270,10 +277,11 @@ class _Group:
         dearer = [zero.unit + factor * typical[None, :, None] for factor in (1.0, 4.0, 16.0)]
         return out + [StepPrices(unit, zero.fixed, zero.stock) for unit in dearer]
 
-    def _binding(self, units: Floats) -> list[str]:
+    def _binding(self, units: Floats, alone: Floats) -> list[str]:
         """(n,) the row with the largest price effect on an item whose first order was moved."""
-        rows, price = self.master.rows, self.prices[0]
-        moved = units[:, 0] != self.free.units[0, :, 0]
+        rows = [*self.master.rows, *self.tolls]
+        price = [*self.prices[0], *(row.price or 0.0 for row in self.tolls)]
+        moved = np.abs(units[:, 0] - alone[:, 0]) > 1e-9
         out = [""] * self.batch.n
         if not rows:
             return out
@@ -281,9 +289,9 @@ class _Group:
         for k, row in enumerate(rows):
             each = np.abs(price[k]) * weights(self.batch.terms, row.measure)
             # A minimum binds by its links even where its price is nil: the first step's row then names itself.
-            near = 1e-9 / (1 + row.step)
             first = order_step(row, self.batch.terms, self.batch.horizon) == 0
-            effect[:, k] = each + np.where(first | (row.basis == "stock"), near, 0.1 * near)
+            near = 1e-9 / (1 + row.step)
+            effect[:, k] = np.where(first | (row.basis == "stock"), each + near, 0.01 * each + 0.1 * near)
         for item in np.flatnonzero(moved):
             out[item] = rows[int(effect[item].argmax())].label
         return out
