@@ -1,0 +1,239 @@
+"""The clean stage on Spark: each row rule, rows that add up, and results that do not depend on partitions or names."""
+
+from __future__ import annotations
+
+import json
+from datetime import date
+from pathlib import Path
+
+import pytest
+from pyspark.sql import functions as F
+
+from parlevel.config import Config, load
+from parlevel.errors import DataError
+from parlevel.pipeline import clean, clean_rows
+from parlevel.pipeline.clean_report import check_rows, count_rules
+from parlevel.schemas import contract
+from parlevel.spark.tables import Tables, spark_schema
+
+pytestmark = pytest.mark.spark
+
+SERIES = [(f"s{k}", f"p{k}", "store") for k in range(4)]
+GOOD = [("s0", date(2017, 1, day), float(day % 5), None) for day in range(1, 29)]
+INPUTS: dict[str, list[tuple]] = {
+    "series": SERIES,
+    "sales": [
+        *GOOD,
+        ("s1", date(2017, 1, 3), 5.0, True),
+        ("s1", date(2017, 1, 4), -2.0, True),
+        ("s1", date(2017, 1, 8), 4.0, False),
+        ("s1", date(2017, 1, 10), None, None),
+        ("s2", date(2017, 1, 9), float("nan"), None),
+        ("s2", date(2017, 1, 11), 2.0, None),
+    ],
+    "prices": [("s0", date(2016, 12, 1), 2.0), ("s0", date(2017, 1, 20), 3.0)],
+    "promotions": [("s0", date(2017, 1, 27), date(2017, 2, 3), "display", 0.5)],
+    "calendar": [("store", date(2017, 1, 6), False, None, None), ("store", date(2017, 1, 7), True, "Fair", "cultural")],
+}
+BAD_SALES = [
+    (None, date(2017, 1, 2), 1.0, None),
+    ("  ", date(2017, 1, 2), 1.0, None),
+    ("s0", None, 1.0, None),
+    ("s0", date(1017, 1, 2), 1.0, None),
+    ("s0", date(2016, 1, 2), 1.0, None),
+    ("s0", date(2018, 1, 2), 1.0, None),
+    ("ghost", date(2017, 1, 2), 1.0, None),
+    ("s2", date(2017, 1, 12), float("inf"), None),
+    ("s2", date(2017, 1, 13), 1e12, None),
+    ("s1", date(2017, 1, 3), 5.0, True),
+    ("s2", date(2017, 1, 14), 1.0, None),
+    ("s2", date(2017, 1, 14), 2.0, None),
+]
+
+
+class Memory(Tables):
+    """Inputs from frames in memory; outputs through Delta as always."""
+
+    def __init__(self, spark, cfg: Config, frames: dict) -> None:
+        super().__init__(spark, cfg, "test", {})
+        self._frames = frames
+
+    def read(self, name: str):
+        return self._frames[name] if name in self._frames else super().read(name)
+
+
+def frames(spark, **changes: list[tuple]) -> dict:
+    """Frames of the inputs; not-null constraints are lifted so that bad rows can be made."""
+    rows = {**INPUTS, **changes}
+    out = {}
+    for name, values in rows.items():
+        schema = spark_schema(contract(name))
+        out[name] = spark.createDataFrame([tuple(value) for value in values], schema)
+    return out
+
+
+def config(tmp_path: Path, *sets: str) -> Config:
+    base = ["calendar.cutoff=2017-01-28", "calendar.start=2016-12-25", "calendar.horizon=5", "seed=1"]
+    return load(sets=[f"paths.warehouse={tmp_path}", "clean.max_quarantined_share=0.9", *base, *sets])
+
+
+def run(spark, tmp_path: Path, inputs: dict, *sets: str) -> Memory:
+    cfg = config(tmp_path, *sets)
+    tables = Memory(spark, cfg, inputs)
+    tables.note = clean.run(tables, cfg)
+    return tables
+
+
+def transform(inputs: dict, *sets: str) -> tuple[dict[str, dict], dict[str, dict]]:
+    """Panel rows by series and rule hits by table, without writing anything."""
+    cfg = config(Path("unused"), *sets)
+    window = clean.find_window(inputs["sales"], cfg)
+    judges = (clean_rows.judge_sales, clean_rows.judge_prices, clean_rows.judge_promotions)
+    judged = {
+        name: judge(inputs[name], inputs["series"], cfg=cfg, window=window)
+        for name, judge in zip(("sales", "prices", "promotions"), judges, strict=True)
+    }
+    rows = clean.transform(inputs["series"], inputs["calendar"], **judged, cfg=cfg, window=window).collect()
+    found = {name: {rule: n for (rule, _), n in count_rules(frame).items() if rule} for name, frame in judged.items()}
+    return {row["series_id"]: row.asDict() for row in rows}, found
+
+
+def hits(tables: Tables) -> dict[tuple[str, str], int]:
+    return {(row["table"], row["rule"]): row["n_hit"] for row in tables.read("data_quality").collect()}
+
+
+def panel(tables: Tables) -> dict[str, dict]:
+    return {row["series_id"]: row.asDict() for row in tables.read("panel").collect()}
+
+
+def test_rows_rules_and_packed_rules_end_to_end(spark, tmp_path):
+    tables = run(spark, tmp_path, frames(spark, sales=INPUTS["sales"] + BAD_SALES))
+    found = hits(tables)
+    sales = {rule: n for (table, rule), n in found.items() if table == "sales"}
+    assert sales == {
+        "blank_series": 2, "no_date": 1, "impossible_date": 1, "outside_window": 2, "unknown_series": 1,
+        "not_finite": 1, "too_large": 1, "return_dropped": 0, "duplicate_row": 1, "duplicate_key": 2, "same_period": 0,
+    }  # fmt: skip
+    rejected = tables.read("quarantine").collect()
+    assert len(rejected) == 10
+    ghost = next(row for row in rejected if row["rule"] == "unknown_series")
+    assert (ghost["row_key"], ghost["table"]) == ("ghost | 2017-01-02", "sales")
+    assert json.loads(ghost["row"]) == {"series_id": "ghost", "date": "2017-01-02", "sales": 1.0}
+    assert "not in the table series" in ghost["reason"]
+    rows = panel(tables)
+    assert set(rows) == {"s0", "s1", "s2", "s3"}
+    assert rows["s3"]["n_periods"] == 1
+    # 3 Jan .. 28 Jan: 5 sold, 2 of them returned, closed on the 6th, stockout on the 8th, unknown on the 10th
+    one = rows["s1"]
+    assert one["start_date"] == date(2017, 1, 3)
+    assert one["sales"][:3] == [3.0, 0.0, 0.0]
+    assert one["available"][:8] == [1, 1, 1, 0, 1, 0, 1, 0]
+    assert one["demand"][5] >= 4
+    assert rows["s2"]["available"][:6] == [0, 1, 1, 0, 0, 0]
+    zero = rows["s0"]
+    assert zero["price"][:19] == [2.0] * 19
+    assert zero["price_future"] == [3.0] * 5
+    assert zero["promo"][-2:] == [0.5, 0.5]
+    assert zero["promo_future"] == [0.5] * 5
+    assert found["panel", "return"] == 2
+    assert found["panel", "stockout"] == 1
+    assert found["panel", "closed"] == 1  # s0 sold something that day, so it was open
+    assert found["panel", "outlier"] == 0
+    assert "to 4 series up to 2017-01-28" in tables.note
+
+
+def test_prices_and_promotions_have_rules_of_their_own(spark):
+    prices = [
+        ("s0", date(2017, 1, 1), 2.0), ("s0", date(2017, 1, 1), 4.0), ("s0", date(2017, 1, 9), -1.0),
+        ("s0", date(2017, 1, 10), float("nan")), ("s0", date(2017, 1, 11), None), ("ghost", date(2017, 1, 1), 1.0),
+        ("s0", date(2018, 1, 1), 1.0),
+    ]  # fmt: skip
+    promotions = [
+        ("s0", date(2017, 1, 9), date(2017, 1, 2), "a", 0.5), ("s0", date(2017, 1, 2), date(2017, 1, 9), "b", 1.5),
+        ("ghost", date(2017, 1, 2), date(2017, 1, 9), "c", 0.5), ("s0", date(2015, 1, 2), date(2015, 1, 9), "d", 0.5),
+        ("s0", date(2017, 1, 2), date(2017, 1, 3), "e", 0.5), ("s0", date(2017, 1, 2), date(2017, 1, 2), "f", 0.25),
+    ]  # fmt: skip
+    rows, found = transform(frames(spark, prices=prices, promotions=promotions))
+    assert found["prices"] == {"not_positive": 3, "unknown_series": 1, "outside_window": 1, "duplicate_key": 1}
+    assert found["promotions"] == {"end_before_start": 1, "bad_intensity": 1, "unknown_series": 1, "outside_window": 1}
+    zero = rows["s0"]
+    assert set(zero["price"]) == {4.0}
+    assert zero["promo"][:4] == [0.0, 0.5, 0.5, 0.0]
+    assert all(value != value for value in zero["promo_future"])
+
+
+@pytest.mark.parametrize(
+    ("mode", "sold", "found"),
+    [
+        ("sum", 13.0, {"same_period": 3}),
+        ("max", 4.0, {"duplicate_row": 1, "duplicate_key": 2}),
+        ("quarantine", None, {"duplicate_row": 1, "duplicate_key": 3}),
+    ],
+)
+def test_duplicates_follow_the_configuration(spark, mode, sold, found):
+    twice = [("s3", date(2017, 1, 5), value, None) for value in (4.0, 2.0, 4.0, 3.0)]
+    rows, hit = transform(frames(spark, sales=INPUTS["sales"] + twice), f"clean.duplicates={mode}")
+    assert hit["sales"] == found
+    assert (rows["s3"]["sales"][0] == sold) if sold else (rows["s3"]["available"] == [0])
+
+
+def test_returns_may_be_dropped(spark):
+    rows, hit = transform(frames(spark), "clean.returns=drop")
+    assert hit["sales"] == {"return_dropped": 1}
+    assert rows["s1"]["sales"][:2] == [5.0, 0.0]
+
+
+def test_weeks_add_their_days(spark):
+    rows, hit = transform(frames(spark), "calendar.period=week", "calendar.cutoff=2017-01-23")
+    row = rows["s0"]
+    # weeks of 26 Dec (1 Jan only), 2, 9, 16 and 23 Jan (to the 28th)
+    assert row["start_date"] == date(2016, 12, 26)
+    weeks = (range(1, 2), range(2, 9), range(9, 16), range(16, 23), range(23, 29))
+    assert row["sales"] == [sum(day % 5 for day in week) for week in weeks]
+    assert hit["sales"]["same_period"] == 23 + 2 + 1  # s0, s1 and s2
+
+
+def test_the_last_date_is_the_cutoff_unless_it_lies_alone(spark, tmp_path):
+    cfg = load(sets=[f"paths.warehouse={tmp_path}", "calendar.horizon=5"])
+    window = clean.find_window(frames(spark)["sales"], cfg)
+    assert window.cutoff == (date(2017, 1, 28) - date(1970, 1, 1)).days
+    alone = frames(spark, sales=[*GOOD, ("s0", date(2107, 1, 1), 1.0, None)])["sales"]
+    with pytest.raises(DataError, match=r"must not lie alone. Got 2107-01-01.*2017-01-28.*Set calendar.cutoff"):
+        clean.find_window(alone, cfg)
+    with pytest.raises(DataError, match="at least one row with a date"):
+        clean.find_window(frames(spark, sales=[("s0", None, 1.0, None)])["sales"], cfg)
+
+
+def test_too_many_rejected_rows_stop_the_stage_and_stay_to_be_looked_at(spark, tmp_path):
+    inputs = frames(spark, sales=GOOD + BAD_SALES)
+    with pytest.raises(DataError, match=r"at most clean.max_quarantined_share = 10.0%.*Got 9 of 38.*duplicate_key: 2"):
+        run(spark, tmp_path, inputs, "clean.max_quarantined_share=0.1")
+    cfg = config(tmp_path)
+    assert Tables(spark, cfg, "test", {}).read("quarantine").count() == 9
+
+
+def test_lost_rows_are_noticed():
+    good = {"sales": {(None, "packed"): 5, ("no_date", "quarantined"): 2}}
+    check_rows({"sales": 7}, good, {"RECORD": 5}, 2)
+    with pytest.raises(DataError, match="every row of sales must be accounted for. Got 8 rows in"):
+        check_rows({"sales": 8}, good, {"RECORD": 5}, 2)
+    with pytest.raises(DataError, match="must be in the panel: 5 rows accepted, 4 periods"):
+        check_rows({"sales": 7}, good, {"RECORD": 4}, 2)
+    with pytest.raises(DataError, match="must be in quarantine: 2 rejected, 1 written"):
+        check_rows({"sales": 7}, good, {"RECORD": 5}, 1)
+
+
+def test_partitions_order_and_names_do_not_change_the_panel(spark):
+    def moved(frame):
+        """The same rows in another order and other partitions; s0 is called z3 and so on."""
+        name = F.concat(F.lit("z"), (F.lit(3) - F.substring("series_id", 2, 1).cast("int")).cast("string"))
+        renamed = frame.withColumn("series_id", name) if "series_id" in frame.columns else frame
+        return renamed.orderBy(F.xxhash64(*frame.columns)).repartition(5)
+
+    inputs = frames(spark)
+    plain, _ = transform(inputs)
+    other, _ = transform({name: moved(frame) for name, frame in inputs.items()})
+    for k in range(4):
+        first, second = plain[f"s{k}"], other[f"z{3 - k}"]
+        assert first["content_key"] == second["content_key"]
+        assert str(first["demand"]) == str(second["demand"])
