@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import platform
 from collections.abc import Mapping
 from importlib import metadata
@@ -36,7 +35,7 @@ def build(name: str, parameters: Mapping[str, Any], shared: Mapping[str, Any]) -
         ConfigError: a parameter that the model does not have, or a value that it refuses.
     """
     kind = forecaster_class(name)
-    known = [key for key in inspect.signature(kind).parameters if key != "self"]
+    known = list(kind().describe()["hyperparameters"])
     for key in parameters:
         if key not in known:
             raise ConfigError(f"parameter of {name} must be one of {known}. Got {key!r}.{nearest(key, known)}")

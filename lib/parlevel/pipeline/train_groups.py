@@ -1,0 +1,112 @@
+"""Which group each series is trained in, and how groups are laid over tasks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import reduce
+
+import pyarrow as pa
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from parlevel.config import Config
+from parlevel.schemas import Column, arrow_schema
+from parlevel.spark.balance import Assignment, longest_first
+
+HIGH_VOLUME = "high_volume"
+"""Name of the group (or the first part of its parts' names) that high-volume series are trained in."""
+
+MAX_TASKS = 1000
+"""Tasks of a grouped stage at most; more groups than that share tasks."""
+
+FIXED_ROWS = 3_000
+"""What a group costs whatever its size (loading, folds, calibration), in training rows."""
+
+CAPPED_ROWS = 9_000
+"""Training rows after which a fit costs no more: see `max_rows` of the pooled models."""
+
+DEEP_ROWS = 150_000
+"""What the deep model costs beside the others, in training rows."""
+
+
+def has_deep(cfg: Config) -> bool:
+    """Whether some candidate is offered to high-volume series only."""
+    return any(candidate.only == HIGH_VOLUME for candidate in cfg.train.candidates)
+
+
+def grouped(features: DataFrame, profile: DataFrame, *, cfg: Config) -> DataFrame:
+    """Features with the group that each series is trained and forecast in.
+
+    High-volume series form a group of their own where a deep model is offered, so that one network learns
+    from all of them; it is split by content where it exceeds the memory budget.
+
+    Args:
+        features: contract `features`.
+        profile: contract `series_profile`.
+        cfg: the configuration.
+
+    Returns: the columns of `features`, `group_id` and `high_volume`.
+    """
+    slim = profile.select("series_id", "group_id", "high_volume", "predicted_bytes", "content_key")
+    if not has_deep(cfg):
+        placed = slim.withColumn("high_volume", F.lit(False))
+    else:
+        row = slim.where("high_volume").agg(F.sum("predicted_bytes").alias("bytes")).first()
+        total = int(row["bytes"] or 0) if row else 0
+        parts = max(1, -(-total // int(cfg.train.max_group_mb * 2**20)))
+        part = F.pmod(F.xxhash64("content_key"), F.lit(parts)) + 1
+        name = F.lit(HIGH_VOLUME) if parts == 1 else F.concat_ws("_", F.lit(HIGH_VOLUME), part.cast("string"))
+        placed = slim.withColumn("group_id", F.when(F.col("high_volume"), name).otherwise(F.col("group_id")))
+    return features.join(placed.drop("predicted_bytes", "content_key"), "series_id", "inner")
+
+
+def assignment(rows: DataFrame) -> Assignment:
+    """A task for each group, heaviest groups first, so that the last tasks to start are the shortest.
+
+    Args:
+        rows: columns group_id, high_volume, n_past; one row a series.
+    """
+    totals = rows.groupBy("group_id").agg(F.sum("n_past").alias("cells"), F.max("high_volume").alias("deep"))
+    sizes = totals.collect()  # bounded: one row a group
+    # one task a group keeps every core busy until the end
+    work = [
+        (row["group_id"], FIXED_ROWS + min(row["cells"], CAPPED_ROWS) + row["cells"] / 50 + DEEP_ROWS * row["deep"])
+        for row in sizes
+    ]
+    return longest_first(work, MAX_TASKS)
+
+
+def union_columns(*tables: Sequence[Column]) -> tuple[Column, ...]:
+    """Columns of several tables in one, each name once, after `kind`: what one grouped function returns.
+
+    One function that returns several tables' rows is evaluated once; several would each run the training.
+    """
+    found: dict[str, Column] = {"kind": Column("kind", "string", "the table that the row belongs to", nullable=False)}
+    for columns in tables:
+        for column in columns:
+            known = found.setdefault(column.name, column)
+            if known.type != column.type:
+                raise TypeError(f"column {column.name} must have one type. Got {known.type} and {column.type}.")
+    return tuple(found.values())
+
+
+def union_rows(parts: dict[str, pa.Table], columns: Sequence[Column]) -> pa.Table:
+    """Arrow tables by kind as one table of `union_columns`, nulls where a kind lacks a column."""
+    schema = pa.schema([pa.field(f.name, f.type) for f in arrow_schema(columns)])
+    out = []
+    for kind, table in parts.items():
+        arrays = []
+        for field in schema:
+            if field.name == "kind":
+                arrays.append(pa.array([kind] * table.num_rows, field.type))
+            elif field.name in table.column_names:
+                arrays.append(table[field.name].cast(field.type))
+            else:
+                arrays.append(pa.nulls(table.num_rows, field.type))
+        out.append(pa.Table.from_arrays(arrays, schema=schema))
+    return reduce(lambda a, b: pa.concat_tables([a, b]), out) if out else schema.empty_table()
+
+
+def pick(rows: DataFrame, kind: str, columns: Sequence[Column]) -> DataFrame:
+    """The rows of one kind with that table's columns."""
+    return rows.where(F.col("kind") == kind).select(*(column.name for column in columns))
