@@ -79,8 +79,6 @@ def training_rows(panel: Panel, design: Design, *, max_rows: int, years: float, 
         names=design.names(panel),
         series=series,
         column=target,
-        series=series,
-        column=target,
     )
 
 
