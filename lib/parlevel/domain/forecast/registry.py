@@ -11,6 +11,18 @@ FORECASTERS: dict[str, str] = {
     "seasonal_naive": "parlevel.domain.forecast.seasonal_naive:SeasonalNaive",
     "forest": "parlevel.domain.forecast.forest:Forest",
     "lstm": "parlevel.domain.forecast.lstm:LSTM",
+    "boosting": "parlevel.domain.forecast.boosting:Boosting",
+    "linear": "parlevel.domain.forecast.linear:Linear",
+    "tree": "parlevel.domain.forecast.tree:Tree",
+    "mlp": "parlevel.domain.forecast.mlp:MLP",
+    "croston": "parlevel.domain.forecast.croston:Croston",
+    "sba": "parlevel.domain.forecast.croston:SBA",
+    "tsb": "parlevel.domain.forecast.croston:TSB",
+    "adida": "parlevel.domain.forecast.croston:ADIDA",
+    "imapa": "parlevel.domain.forecast.croston:IMAPA",
+    "ets": "parlevel.domain.forecast.stats:ETS",
+    "arima": "parlevel.domain.forecast.stats:ARIMA",
+    "theta": "parlevel.domain.forecast.stats:Theta",
 }
 
 

@@ -1,0 +1,203 @@
+"""What models on the design matrix share: rows, cross-fitting, the distribution around the mean.
+
+The training rows are split in two halves by series (by blocks of time where there are few series). A
+member is learned on each half; its errors on the other half give the distribution, and the forecast is
+the members' mean. So honest errors cost no second fit.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import replace
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from parlevel.domain.features.design import Design
+from parlevel.domain.forecast.hyper import settings
+from parlevel.domain.forecast.spread import Spread
+from parlevel.domain.forecast.tabular import Rows, forecast_rows, training_rows
+from parlevel.domain.panel import Panel
+from parlevel.errors import DataError
+
+Floats = NDArray[np.floating]
+
+FEW_SERIES = 20
+"""Below it the halves are blocks of time: too few series to speak for each other."""
+
+ROWS: dict[str, Any] = {
+    "horizon": 28,
+    "seed": 0,
+    "lags": (1, 2, 3, 4, 5, 6, 7, 14, 21, 28),
+    "windows": (7, 14, 28, 56, 91, 182),
+    "halflives": (3.5, 14.0, 56.0),
+    "max_rows": 100_000,
+    "years": 2.0,
+    "recency": 1.0,
+}
+"""Hyperparameters of every model here: `horizon` and `seed`; `lags`, `windows`, `halflives` of the features
+(periods); `max_rows` drawn at most; `years` of targets; `recency`, the years after which a target is
+drawn half as often."""
+
+
+class Pooled:
+    """Base of the models on the design matrix; a subclass learns and applies members, and stores itself."""
+
+    name: ClassVar[str]
+    defaults: ClassVar[dict[str, Any]]
+    refit: ClassVar[bool] = False
+    """True: forecast with one member learned on all rows; the halves only give the errors."""
+
+    def __init__(self, **hyperparameters: Any) -> None:
+        self.parameters = settings(self.name, {**ROWS, **self.defaults}, hyperparameters)
+        self.features: list[str] = []
+        self.members: list[Any] = []
+        self.spread: Spread | None = None
+        self.n_rows = 0
+        self._panel: Panel | None = None
+
+    def learn(self, rows: Rows, seed: int) -> Any:
+        """A member fitted to rows (target in units of the scale)."""
+        raise NotImplementedError
+
+    def apply(self, member: Any, features: Floats) -> Floats:
+        """(m,) expected demand / scale."""
+        raise NotImplementedError
+
+    def fit(self, panel: Panel) -> Self:
+        """Learn members and errors; see `Forecaster.fit`."""
+        ordered = panel.take(content_order(panel))
+        rows = self._draw(ordered)
+        self.features, self.n_rows, seed = rows.names, len(rows.target), self.parameters["seed"]
+        half = self._halves(ordered, rows)
+        both = bool(half.any()) and not bool(half.all())
+        parts = [rows_where(rows, half), rows_where(rows, ~half)] if both else [rows]
+        self.members = [self.learn(part, seed + k) for k, part in enumerate(parts)]
+        # each half is judged by the member that did not see it
+        others = (~half, half) if both else (np.ones(self.n_rows, bool),)
+        expected = np.empty(self.n_rows)
+        for member, where in zip(self.members, others, strict=True):
+            expected[where] = self.apply(member, rows.features[where])
+        self._fit_spread(rows, expected)
+        if self.refit and both:
+            self.members = [self.learn(rows, seed)]
+        self._panel = panel
+        return self
+
+    def predict(self, horizon: int, quantiles: NDArray[np.float64], panel: Panel | None = None) -> Floats:
+        """Quantile forecasts; see `Forecaster.predict`."""
+        return self.distribution(horizon, quantiles, panel)[1]
+
+    def predict_mean(self, horizon: int, panel: Panel | None = None) -> Floats:
+        """Expected demand; see `Forecaster.predict_mean`."""
+        return self.distribution(horizon, np.array([0.5]), panel)[0]
+
+    def distribution(
+        self, horizon: int, quantiles: NDArray[np.float64], panel: Panel | None = None
+    ) -> tuple[Floats, Floats]:
+        """Mean (n_series, horizon) and quantiles (n_series, horizon, n_quantiles) from one design matrix."""
+        panel = self._given(panel)
+        features, scale, known = forecast_rows(panel, self._design(panel), horizon)
+        mean = np.maximum(self._expect(features), 0.0) * np.repeat(scale, horizon)
+        share = np.tile(np.arange(1, horizon + 1) / self.parameters["horizon"], panel.n_series)
+        assert self.spread is not None
+        found = self.spread.quantiles(mean, self._own_sd(features, np.repeat(scale, horizon)), share, quantiles)
+        shape = (panel.n_series, horizon)
+        lost = ~known
+        out = found.reshape(*shape, -1).astype(np.float32)
+        point = mean.reshape(shape).astype(np.float32)
+        out[lost], point[lost] = np.nan, np.nan
+        return point, out
+
+    def describe(self) -> dict[str, Any]:
+        """Hyperparameters, features and size."""
+        return {"hyperparameters": self.parameters, "features": self.features, "rows": self.n_rows}
+
+    def about(self) -> dict[str, Any]:
+        """JSON-able content beside the members."""
+        spread = self.spread.facts() if self.spread else None
+        return {"parameters": self.parameters, "features": self.features, "rows": self.n_rows, "spread": spread}
+
+    @classmethod
+    def from_about(cls, content: dict[str, Any]) -> Self:
+        """A model from what `about` gave, without members."""
+        model = cls(**content["parameters"])
+        model.features, model.n_rows = content["features"], content["rows"]
+        model.spread = Spread.load(content["spread"]) if content["spread"] else None
+        return model
+
+    def _draw(self, ordered: Panel) -> Rows:
+        p = self.parameters
+        return training_rows(
+            ordered,
+            self._design(ordered),
+            max_rows=p["max_rows"],
+            years=p["years"],
+            halflife=p["recency"],
+            seed=p["seed"],
+        )
+
+    def _halves(self, ordered: Panel, rows: Rows) -> NDArray[np.bool_]:
+        """(m,) True for the first half: every other series, or every other block of `horizon` targets."""
+        if ordered.n_series >= FEW_SERIES:
+            return rows.series % 2 == 0
+        return ((ordered.n_periods - 1 - rows.column) // self.parameters["horizon"]) % 2 == 0
+
+    def _fit_spread(self, rows: Rows, expected: Floats) -> None:
+        share = rows.features[:, rows.names.index("step")] / self.parameters["horizon"]
+        self.spread = Spread.fit(
+            np.maximum(expected, 0.0) * rows.scale,
+            rows.target * rows.scale,
+            self._own_sd(rows.features, rows.scale),
+            share,
+        )
+
+    def _own_sd(self, features: Floats, scale: Floats) -> Floats:
+        """(m,) sd of the series over the longest window, units; NaN = unknown."""
+        name = f"sd_{max(self.parameters['windows'])}" if self.parameters["windows"] else ""
+        if name not in self.features:
+            return np.full(len(features), np.nan)
+        values = features[:, self.features.index(name)].astype(np.float64)
+        return np.where(values >= 0, values, np.nan) * scale
+
+    def _expect(self, features: Floats) -> Floats:
+        return np.mean([self.apply(member, features) for member in self.members], axis=0)
+
+    def _given(self, panel: Panel | None) -> Panel:
+        panel = panel if panel is not None else self._panel
+        if not self.members or panel is None:
+            raise DataError(f"{self.name} must be fitted, and given a panel once it was stored, before it predicts.")
+        return panel
+
+    def _design(self, panel: Panel) -> Design:
+        p = self.parameters
+        return Design(
+            lags=p["lags"], windows=p["windows"], halflives=p["halflives"], horizon=p["horizon"], period=panel.period
+        )
+
+
+def content_order(panel: Panel) -> NDArray[np.int64]:
+    """Rows of a panel ordered by what they hold, so that neither names nor the order given can show.
+
+    Returns: (n_series,) positions; series with equal content are interchangeable.
+    """
+    parts = [np.nan_to_num(panel.observed(), nan=-1.0)]
+    parts += [np.nan_to_num(panel.channels[name], nan=-1.0) for name in sorted(panel.channels)]
+    parts += [np.nan_to_num(panel.statics[name], nan=-1.0)[:, None] for name in sorted(panel.statics)]
+    content = np.ascontiguousarray(np.concatenate([np.asarray(part, np.float32) for part in parts], axis=1))
+    keys = np.array([hashlib.blake2b(row.tobytes(), digest_size=8).digest() for row in content], dtype="S8")
+    return np.argsort(keys.view(np.uint64) if len(keys) else keys, kind="stable")
+
+
+def rows_where(rows: Rows, mask: NDArray[np.bool_]) -> Rows:
+    """Some of the rows."""
+    return replace(
+        rows,
+        features=rows.features[mask],
+        target=rows.target[mask],
+        scale=rows.scale[mask],
+        weight=rows.weight[mask],
+        series=rows.series[mask],
+        column=rows.column[mask],
+    )
