@@ -21,9 +21,9 @@ def event(stage: str, status: str, **more: object) -> SimpleNamespace:
     return SimpleNamespace(**{"stage": stage, "status": status, "seconds": 0.0, "rows": {}, "note": "", **more})
 
 
-@pytest.fixture
-def built(tmp_path: Path) -> Path:
-    return sample.build(tmp_path / "warehouse")
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return sample.build(tmp_path_factory.mktemp("warehouse"))
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -197,3 +198,16 @@ def test_show_tables_lists_views_and_tables_with_their_rows(warehouse: Warehouse
     assert kinds["orders_today"] == "view"
     assert kinds["forecast"] == "table"
     assert not [name for name in kinds if name.startswith("_")]
+
+
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "sql.md"
+
+
+def test_the_page_names_every_view():
+    named = re.findall(r"^\| `(\w+)` \|", PAGE.read_text(), flags=re.MULTILINE)
+    assert sorted(named) == sorted(view.name for view in VIEWS)
+
+
+@pytest.mark.parametrize("query", re.findall(r"```sql\n(.*?)```", PAGE.read_text(), flags=re.DOTALL))
+def test_every_query_of_the_page_answers(warehouse: Warehouse, query: str):
+    assert warehouse.ask(query).num_rows > 0

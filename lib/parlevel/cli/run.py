@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import nullcontext
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -87,14 +88,17 @@ def _run(cfg: Config, stages: Sequence[str], force: bool) -> None:
     done = [event.stage for event in result.events if event.status == "done"]
     if not done:
         console().print("Nothing changed: no stage was computed again, no model trained.", soft_wrap=True)
-    _summary(cfg, result.run_id)
+    _summary(cfg, result.run_id, stages)
 
 
-def _summary(cfg: Config, run_id: str) -> None:
+def _summary(cfg: Config, run_id: str, stages: Sequence[str]) -> None:
     from parlevel.cli.show import show_summary
+    from parlevel.report.render import write_report
     from parlevel.report.summary import summarise
 
     if cfg.paths.catalog is None:
+        if not Path(cfg.paths.report).expanduser().is_file() and "publish" in stages:
+            write_report(cfg, run_id)  # reused, and somebody took the file away
         show_summary(summarise(cfg, run_id), console())
     else:
         console().print(f"run {run_id}: tables and views are in catalog {cfg.paths.catalog}.")

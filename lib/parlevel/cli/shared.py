@@ -95,3 +95,4 @@ def start_logging(where: Console) -> None:
     handler.setFormatter(logging.Formatter("%(message)s"))
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
     logging.getLogger("parlevel").setLevel(logging.DEBUG if STATE.verbose else logging.INFO)
+    logging.getLogger("parlevel.summary").setLevel(logging.WARNING)  # the command prints it in colour

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from parlevel.report.warehouse import Warehouse
+from parlevel.schemas import STAGES
 
 Row = dict[str, Any]
 
@@ -16,11 +17,12 @@ def overview(house: Warehouse) -> Row:
     """Sizes and dates of the run: one row."""
     out: Row = {"run_id": house.run_id}
     if house.has("runs"):
-        out |= house.rows(
+        logged = house.rows(
             "SELECT source, cutoff, code_version, config, started_at FROM history.runs WHERE run_id = ? "
             "ORDER BY cutoff IS NULL, started_at DESC LIMIT 1",
             [house.run_id],
-        )[0]
+        )
+        out |= logged[0] if logged else {}
     if house.has("forecast"):
         out |= house.rows(
             "SELECT count(DISTINCT series_id) AS n_series, max(step) AS horizon, min(date) AS first_day, "
@@ -171,17 +173,18 @@ def failures(house: Warehouse, limit: int = 50) -> list[Row]:
 
 
 def stages(house: Warehouse) -> list[Row]:
-    """The run's log: each stage's latest row, with how many rows it wrote and which table versions it read."""
+    """The log of each stage: this run's row, else that of the run whose output stands for it."""
     if not house.has("runs"):
         return []
     rows = house.rows(
-        "SELECT stage, status, output_run_id, seconds, note, row_counts, input_versions, started_at FROM history.runs "
-        "WHERE run_id = ? ORDER BY started_at",
-        [house.run_id],
+        "SELECT run_id, stage, status, output_run_id, seconds, note, row_counts, input_versions, started_at "
+        "FROM history.runs WHERE run_id IN (SELECT unnest(?)) ORDER BY run_id = ?, started_at",
+        [[house.run_id, *house.outputs.values()], house.run_id],
     )
-    for row in rows:
+    standing = {row["stage"]: row for row in rows if row["run_id"] in (house.run_id, house.outputs.get(row["stage"]))}
+    for row in standing.values():
         row["row_counts"], row["input_versions"] = _pairs(row["row_counts"]), _pairs(row["input_versions"])
-    return rows
+    return [standing[stage] for stage in STAGES if stage in standing]
 
 
 def _pairs(value: Any) -> dict[str, int]:

@@ -32,20 +32,23 @@ SECTIONS = (
 """In the order in which they are read."""
 
 
-def write_report(cfg: Config, run_id: str | None = None, out: Path | None = None) -> tuple[Path, int]:
+def write_report(
+    cfg: Config, run_id: str | None = None, out: Path | None = None, house: Warehouse | None = None
+) -> tuple[Path, int]:
     """Draw the report of a run.
 
     Args:
         cfg: says where the warehouse and the report are.
         run_id: the run; default: the latest.
         out: where to write; default: `paths.report`.
+        house: the warehouse, if it is open already.
 
     Returns: the file and its size, bytes.
 
     Raises:
         DataError: there is no warehouse, or no such run.
     """
-    html = render(open_warehouse(cfg.paths.warehouse, run_id), cfg)
+    html = render(house or open_warehouse(cfg.paths.warehouse, run_id), cfg)
     place = Path(out or cfg.paths.report).expanduser()
     place.parent.mkdir(parents=True, exist_ok=True)
     # Through a neighbour, so that a reader never sees half a page.

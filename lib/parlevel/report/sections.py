@@ -147,9 +147,8 @@ def accuracy(house: Warehouse, cfg: Config, say: Words) -> Section:
         out.lead = "No accuracy in this run."
         return out
     best = rows[0]
-    out.title = (
-        f"{best['model']} forecasts best: weighted quantile loss {number(best['wql'], 3)}, WAPE {share(best['wape'])}"
-    )
+    loss = f"weighted quantile loss {number(best['wql'], 3)}, WAPE {share(best['wape'])}"
+    out.title = f"Model {best['model']} forecasts best: {loss}"
     out.lead = (
         "On held-back folds: every forecast was made without the periods it is judged by. WAPE = sum of absolute "
         "errors / sum of demand. MASE and RMSSE: error against a naive forecast of the same series, below 1 is better. "

@@ -46,10 +46,9 @@ def policies(house: Warehouse, cfg: Config, say: Words) -> Section:
     plan, base = by.get(cfg.replenish.policy), by.get(cfg.evaluate.baseline)
     if plan and base:
         out.title = (
-            f"{plan['policy']} costs {say.money(plan['total_cost'])}, "
-            f"{base['policy']} {say.money(base['total_cost'])}: "
-            f"{less_or_more(plan['total_cost'], base['total_cost'])}, with a fill rate of {share(plan['fill_rate'])} "
-            f"against {share(base['fill_rate'])}"
+            f"The plan's policy ({plan['policy']}) costs {say.money(plan['total_cost'])}, the history-based one "
+            f"({base['policy']}) {say.money(base['total_cost'])}; fill rate {share(plan['fill_rate'])} against "
+            f"{share(base['fill_rate'])}"
         )
     out.lead = (
         f"Each policy decided every review from what was known then, and lived through what came: "

@@ -155,7 +155,7 @@ GROUP BY policy, segment""",
 DATA_QUALITY_TODAY = View(
     "data_quality_today",
     "a rule that caught something in this run",
-    """SELECT d.table, d.rule, d.action, d.n_rows, d.n_hit,
+    """SELECT d.table AS table_name, d.rule, d.action, d.n_rows, d.n_hit,
        CAST(d.n_hit AS DOUBLE) / nullif(d.n_rows, 0) AS share, d.doc
 FROM {data_quality} d
 WHERE d.n_hit > 0""",

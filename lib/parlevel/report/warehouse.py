@@ -106,12 +106,13 @@ class Warehouse:
         return f"SQL failed: {text}{hint}"
 
 
-def open_warehouse(root: str | Path, run_id: str | None = None) -> Warehouse:
+def open_warehouse(root: str | Path, run_id: str | None = None, outputs: Mapping[str, str] | None = None) -> Warehouse:
     """Open a warehouse for reading.
 
     Args:
         root: folder or URI of the warehouse (`paths.warehouse`).
         run_id: the run to look at; default: the one that finished a stage last.
+        outputs: stage -> the run whose rows stand for it; default: what the run log says.
 
     Raises:
         DataError: there is no warehouse yet, or no such run.
@@ -122,20 +123,21 @@ def open_warehouse(root: str | Path, run_id: str | None = None) -> Warehouse:
             f"no parlevel warehouse at {place!r} (it has no table 'runs'). Run `parlevel run` first, or point "
             "to it with --set paths.warehouse=FOLDER."
         )
-    log = delta_dataset(place, "runs").to_table(columns=["run_id", "stage", "status", "output_run_id", "started_at"])
-    run, outputs = choose_run(log, run_id)
+    if run_id is None or outputs is None:
+        columns = ["run_id", "stage", "status", "output_run_id", "started_at"]
+        run_id, outputs = choose_run(delta_dataset(place, "runs").to_table(columns=columns), run_id)
     connection = duckdb.connect(":memory:")
     connection.execute("CREATE SCHEMA history")
     tables = tuple(name for name in TABLES if is_delta(place, name))
     for name in tables:
-        maker = run if name == "runs" else outputs.get(TABLES[name].stage)
+        maker = run_id if name == "runs" else outputs.get(TABLES[name].stage)
         connection.register(f"_all_{name}", delta_dataset(place, name))
         connection.execute(f'CREATE VIEW history."{name}" AS SELECT * FROM "_all_{name}"')
         if maker is not None:
             connection.register(f"_run_{name}", delta_dataset(place, name, maker))
             connection.execute(f'CREATE VIEW "{name}" AS SELECT * FROM "_run_{name}"')
     shown = tuple(name for name in tables if name == "runs" or TABLES[name].stage in outputs)
-    warehouse = Warehouse(place, run, outputs, shown, connection)
+    warehouse = Warehouse(place, run_id, outputs, shown, connection)
     warehouse.views = _make_views(connection, shown)
     connection.execute("SET enable_external_access = false")
     connection.execute("SET lock_configuration = true")

@@ -33,7 +33,7 @@ class Words:
 
 def share(value: float | None, digits: int = 1) -> str:
     """12.3 %."""
-    return DASH if value is None or not math.isfinite(value) else f"{100 * value:.{digits}f} %"
+    return DASH if value is None or not math.isfinite(value) else f"{100 * value:.{digits}f}\u00a0%"
 
 
 def number(value: float | None, digits: int = 2) -> str:
@@ -63,7 +63,7 @@ def less_or_more(mine: float, theirs: float) -> str:
     if not theirs or mine == theirs:
         return "the same"
     change = mine / theirs - 1
-    return f"{abs(100 * change):.1f} % {'less' if change < 0 else 'more'}"
+    return f"{abs(100 * change):.1f}\u00a0% {'less' if change < 0 else 'more'}"
 
 
 def text(value: Any) -> str:
