@@ -130,12 +130,13 @@ def _cutoff(sales: DataFrame, cfg: Config) -> date:
         ConfigError: the cutoff leaves no sales, or the dates look like longer periods than the configured.
         DataError: no sales row has a date.
     """
-    row = sales.agg(
+    dates = sales.select("date").distinct()
+    row = dates.agg(
         F.min("date").alias("first"),
         F.max("date").alias("last"),
         F.countDistinct(F.dayofweek("date")).alias("weekdays"),
         F.max(F.dayofmonth("date")).alias("monthday"),
-        F.countDistinct("date").alias("dates"),
+        F.count("date").alias("dates"),
     ).head(1)[0]
     if row["last"] is None:
         raise DataError("sales must have dates. Not one row has one: check the date column and its format.")
@@ -164,7 +165,7 @@ def _assert_counts(tables: Tables) -> None:
     """
     expected = tables.row_counts["series"]
     for name in ("series", "supply_terms", "inventory"):
-        distinct = tables.read(name).select("series_id").distinct().count()
+        distinct = tables.read(name).agg(F.countDistinct("series_id")).head(1)[0][0]
         if tables.row_counts[name] != expected or distinct != expected:
             raise DataError(
                 f"{name} must have exactly one row per series ({expected:,}). Got {tables.row_counts[name]:,} rows "

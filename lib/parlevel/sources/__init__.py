@@ -1,1 +1,1 @@
-"""Where data comes from: one adapter a file, each ending in the contract tables."""
+"""Where data come from: one file per source, behind one registry."""

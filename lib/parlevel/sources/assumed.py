@@ -64,28 +64,22 @@ def profile(
     )
     known = prices.where((F.col("price") > 0) & (F.col("date") <= F.lit(cutoff)))
     price = known.groupBy("series_id").agg(F.max_by("price", "date").alias("price"))
+    typical = prices.where("price > 0").agg(F.median("price").alias("typical"))
     items = products.select("product_id", "manufacturer", "category", "unit_weight", "unit_volume")
     joined = (
         series.join(history, "series_id", "left").join(price, "series_id", "left").join(items, "product_id", "left")
     )
-    typical = joined.groupBy("category").agg(F.median("price").alias("category_price"))
-    overall = joined.agg(F.median("price").alias("overall_price"))
     recent = F.coalesce(F.col("recent").cast("double"), F.lit(0.0)) / F.least(F.col("age"), F.lit(RECENT[period]))
     longrun = F.col("total").cast("double") / F.col("age")
     mean = F.round(F.greatest(F.lit(0.0), 0.75 * recent + 0.25 * longrun), 6)
-    filled = F.coalesce("price", "category_price", "overall_price", F.lit(1.0))
-    return (
-        joined.join(typical.withColumnRenamed("category", "of"), F.col("category").eqNullSafe(F.col("of")), "left")
-        .crossJoin(F.broadcast(overall))
-        .select(
-            "series_id", "product_id", "location_id", "manufacturer", "category",
-            F.coalesce("unit_weight", F.lit(0.5)).alias("unit_weight"),
-            F.coalesce("unit_volume", F.lit(1.0)).alias("unit_volume"),
-            F.coalesce(mean, F.lit(0.0)).alias("mean"),
-            F.round(filled, 4).alias("price"),
-            F.coalesce(F.col("total").cast("double"), F.lit(0.0)).alias("total"),
-            F.coalesce("records", F.lit(0)).alias("records"),
-        )
+    return joined.crossJoin(F.broadcast(typical)).select(
+        "series_id", "product_id", "location_id", "manufacturer", "category",
+        F.coalesce("unit_weight", F.lit(0.5)).alias("unit_weight"),
+        F.coalesce("unit_volume", F.lit(1.0)).alias("unit_volume"),
+        F.coalesce(mean, F.lit(0.0)).alias("mean"),
+        F.round(F.coalesce("price", "typical", F.lit(1.0)), 4).alias("price"),
+        F.coalesce(F.col("total").cast("double"), F.lit(0.0)).alias("total"),
+        F.coalesce("records", F.lit(0)).alias("records"),
     )  # fmt: skip
 
 
@@ -229,39 +223,28 @@ def resources(profiles: DataFrame, terms: DataFrame, cfg: Config) -> DataFrame:
     )
     lot = draw(cfg, "resource", "items", "value")
     large = groups.where((F.col("items") >= 10) & (F.col("value") > 0)).withColumn("lot", lot)
+    true, money = F.lit(True), F.col("value")
     limits = [
-        ("supplier_min", "min", "value", F.lit(True), F.round(0.4 * F.col("value"), 2), F.lit(0.0)),
-        ("truck", "truck", "weight", F.col("lot") < 0.25, 0.5 * F.col("weight"), F.round(0.03 * F.col("value"), 2)),
+        ("supplier_min", "min", "value", true, F.round(0.4 * money, 2), F.lit(0.0)),
+        ("truck", "truck", "weight", F.col("lot") < 0.25, F.round(0.5 * F.col("weight"), 2), F.round(0.03 * money, 2)),
         ("inbound", "inbound", "units", F.col("lot").between(0.25, 0.4), F.ceil(2.5 * F.col("units")), F.lit(0.0)),
     ]
-    frames = [
-        contract_frame(
-            large.where(chosen),
-            "resources",
-            resource_id=F.concat(F.lit(f"{prefix}:"), F.col("supplier_id"), F.lit("@"), F.col("location_id")),
-            period=F.lit(0),
-            kind=F.lit(kind),
-            measure=F.lit(measure),
-            amount=amount,
-            cost=cost,
-            assumed=F.lit(True),
+    rows = [
+        F.struct(
+            F.concat(F.lit(f"{prefix}:"), "supplier_id", F.lit("@"), "location_id").alias("resource_id"),
+            F.lit(kind).alias("kind"),
+            F.lit(measure).alias("measure"),
+            amount.cast("double").alias("amount"),
+            cost.cast("double").alias("cost"),
+            chosen.alias("chosen"),
         )
         for kind, prefix, measure, chosen, amount, cost in limits
     ]
+    made = large.select("supplier_id", "location_id", F.explode(F.array(*rows)).alias("row"))
+    per_group = made.where("row.chosen").select("supplier_id", "location_id", "row.*")
     budget = groups.agg(F.round(1.3 * F.sum(F.col("value").cast(EXACT)).cast("double"), 2).alias("amount"))
-    frames.append(
-        contract_frame(
-            budget.where("amount > 0"),
-            "resources",
-            resource_id=F.lit("budget"),
-            period=F.lit(0),
-            kind=F.lit("budget"),
-            measure=F.lit("value"),
-            cost=F.lit(0.0),
-            assumed=F.lit(True),
-        )
+    everywhere = {"period": F.lit(0), "assumed": true}
+    shared = {"resource_id": F.lit("budget"), "kind": F.lit("budget"), "measure": F.lit("value"), "cost": F.lit(0.0)}
+    return contract_frame(per_group, "resources", **everywhere).unionByName(
+        contract_frame(budget.where("amount > 0"), "resources", **everywhere, **shared)
     )
-    first, *rest = frames
-    for frame in rest:
-        first = first.unionByName(frame)
-    return first
