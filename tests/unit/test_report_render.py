@@ -181,7 +181,7 @@ def test_fans_show_the_tail_of_history_and_the_forecast_of_the_model_in_use(hous
     fan = fans.fans(house, sample.config(built), chosen)[name]
     panel = house.rows("SELECT demand FROM panel WHERE series_id = ?", [name])[0]
     assert list(fan.history) == panel["demand"][-84:]
-    back = house.rows("SELECT mean FROM backtest WHERE series_id = ? AND model = 'forest' AND fold = 2", [name])[0]
+    back = house.rows("SELECT mean FROM backtest WHERE series_id = ? AND model = 'chosen' AND fold = 2", [name])[0]
     assert list(fan.back_mean) == back["mean"]
     assert fan.back_start == 84 - 28
     assert fan.dates[83] == sample.CUTOFF

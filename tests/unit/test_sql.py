@@ -86,7 +86,7 @@ def test_stock_projection_has_the_dates_of_the_forecast(warehouse: Warehouse):
 
 def test_accuracy_is_one_row_a_model_and_segment(warehouse: Warehouse):
     rows = warehouse.rows("SELECT * FROM forecast_accuracy WHERE segment_kind = 'all'")
-    assert {row["model"] for row in rows} == {"forest", "seasonal_naive"}
+    assert {row["model"] for row in rows} == {"chosen", "forest", "seasonal_naive"}
     long = warehouse.rows("SELECT value FROM accuracy WHERE model='forest' AND segment='all' AND metric='wape'")
     assert next(row["wape"] for row in rows if row["model"] == "forest") == long[0]["value"]
     odd = warehouse.rows("SELECT DISTINCT segment_value FROM forecast_accuracy WHERE segment_kind = 'group'")
@@ -114,7 +114,7 @@ def test_policy_costs_weigh_the_cutoffs_by_demand(tmp_path: Path):
 def test_worst_series_scores_only_available_periods_of_the_newest_fold(tmp_path: Path):
     root = sample.build(tmp_path / "w")
     row = {
-        "series_id": "P000@S0", "group_id": "g", "model": "forest", "cutoff": date(2017, 12, 3), "levels": [0.5],
+        "series_id": "P000@S0", "group_id": "g", "model": "chosen", "cutoff": date(2017, 12, 3), "levels": [0.5],
         "quantiles": [1.0, 1.0, 1.0], "naive_mae": 2.0, "naive_mse": 4.0, "path_correlation": 0.0,
     }  # fmt: skip
     old = {**row, "fold": 0, "actual": [100.0] * 3, "available": [1.0] * 3, "mean": [0.0] * 3}

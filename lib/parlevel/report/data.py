@@ -58,10 +58,19 @@ def forecast_score(house: Warehouse) -> Row:
 
 
 def accuracy(house: Warehouse) -> list[Row]:
-    """Every metric per model over all series, the best model first."""
+    """Every metric per model on the newest held-back fold, where all models were judged on the same periods.
+
+    The groups' choice ("chosen") comes first, then the best model. Without folds: over all there is.
+    """
     if not house.has("forecast_accuracy"):
         return []
-    return house.rows("SELECT * FROM forecast_accuracy WHERE segment_kind = 'all' ORDER BY wql NULLS LAST, wape, model")
+    rows = house.rows(
+        "SELECT * FROM forecast_accuracy WHERE segment_kind IN ('fold', 'all') "
+        "ORDER BY model <> 'chosen', wql NULLS LAST, wape, model"
+    )
+    folds = [int(row["segment_value"]) for row in rows if row["segment_kind"] == "fold"]
+    wanted = ("fold", str(max(folds))) if folds else ("all", "all")
+    return [row for row in rows if (row["segment_kind"], row["segment_value"]) == wanted]
 
 
 def accuracy_by(house: Warehouse, kind: str, limit: int = 24) -> list[Row]:

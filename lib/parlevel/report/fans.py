@@ -9,6 +9,7 @@ from datetime import date, timedelta
 from parlevel.config import Config
 from parlevel.report.charts import Fan
 from parlevel.report.data import Row
+from parlevel.report.views import USED
 from parlevel.report.warehouse import Warehouse
 
 PATTERNS = "('intermittent', 'lumpy')"
@@ -69,7 +70,7 @@ def _newest_backtest(house: Warehouse, names: Sequence[str]) -> dict[str, Row]:
         return {}
     rows = house.rows(
         "SELECT b.series_id, b.cutoff, b.mean FROM backtest b JOIN forecast_status c "
-        "ON c.series_id = b.series_id AND c.model = b.model "
+        f"ON c.series_id = b.series_id AND b.model = {USED} "
         "WHERE b.series_id IN (SELECT unnest(?)) AND b.fold = (SELECT max(fold) FROM backtest)",
         [list(names)],
     )

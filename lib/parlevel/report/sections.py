@@ -73,7 +73,7 @@ def headline(house: Warehouse, cfg: Config, say: Words) -> Section:
         tiles.append(_tile("Forecast error (WAPE)", share(score["wape"]), "newest held-back fold, models in use"))
     best = next(iter(data.accuracy(house)), None)
     if best and best["coverage_90"] is not None:
-        note = f"actuals inside the 90 % interval, {best['model']}"
+        note = f"actuals inside the 90 % interval, {best['model']} model{'s' * (best['model'] == 'chosen')}"
         tiles.append(_tile("Interval coverage", share(best["coverage_90"]), note))
     if order:
         lines = f"{plural(order['lines'], 'line')}, {plural(order['suppliers'], 'supplier')}"
@@ -148,9 +148,15 @@ def accuracy(house: Warehouse, cfg: Config, say: Words) -> Section:
         return out
     best = rows[0]
     loss = f"weighted quantile loss {number(best['wql'], 3)}, WAPE {share(best['wape'])}"
-    out.title = f"Model {best['model']} forecasts best: {loss}"
+    floor = next((row for row in rows if row["model"] == cfg.train.floor and row is not best), None)
+    against = (
+        f", {less_or_more(best['wql'], floor['wql'])} loss than {floor['model']}" if floor and floor["wql"] else ""
+    )
+    who = "The chosen models" if best["model"] == "chosen" else f"Model {best['model']}"
+    out.title = f"{who}: {loss}{against}"
     out.lead = (
-        "On held-back folds: every forecast was made without the periods it is judged by. WAPE = sum of absolute "
+        "On the newest held-back fold, which had no say in which model each group chose ('chosen', one or a blend of "
+        "two): every forecast was made without the periods it is judged by. WAPE = sum of absolute "
         "errors / sum of demand. MASE and RMSSE: error against a naive forecast of the same series, below 1 is better. "
         "Bias > 0 = forecast too high. WQL judges the whole distribution. Coverage = share of actuals inside the "
         "interval."

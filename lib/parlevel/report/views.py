@@ -178,23 +178,27 @@ FROM {backtest} LATERAL VIEW posexplode(arrays_zip(actual, mean, available)) exp
 WHERE q.available > 0.5 AND NOT isnan(q.actual) AND NOT isnan(q.mean)""",
 )
 
+USED = "CASE WHEN c.fallback THEN c.model ELSE 'chosen' END"
+"""Which backtest of a series tells how its forecast would have done; `c` is `forecast_status`. A group's choice (one
+model or a blend) is backtested under the name chosen."""
+
 WORST_SERIES = View(
     "worst_series",
     "how one series' model did on the newest held-back fold; order by abs_error for units, by mase for surprise",
-    """SELECT s.series_id, p.name, f.category, f.pattern, f.velocity, f.group_id, s.model, s.fold, s.cutoff,
+    f"""SELECT s.series_id, p.name, f.category, f.pattern, f.velocity, f.group_id, c.model, s.fold, s.cutoff,
        s.n AS periods_scored, s.actual_units, s.forecast_units, s.abs_error, s.abs_error / s.n AS mae,
        s.abs_error / s.n / nullif(s.naive_mae, 0) AS mase, s.abs_error / nullif(s.actual_units, 0) AS wape
 FROM (
   SELECT series_id, model, fold, cutoff, max(naive_mae) AS naive_mae, count(*) AS n,
          sum(CAST(actual AS DOUBLE)) AS actual_units, sum(CAST(demand_hat AS DOUBLE)) AS forecast_units,
          sum(CAST(abs(error) AS DOUBLE)) AS abs_error
-  FROM {backtest_steps}
-  WHERE fold = (SELECT max(fold) FROM {backtest})
+  FROM {{backtest_steps}}
+  WHERE fold = (SELECT max(fold) FROM {{backtest}})
   GROUP BY series_id, model, fold, cutoff
 ) s
-JOIN {forecast_status} c ON c.series_id = s.series_id AND c.model = s.model
-JOIN {series_profile} f ON f.series_id = s.series_id
-LEFT JOIN {products} p ON p.product_id = f.product_id""",
+JOIN {{forecast_status}} c ON c.series_id = s.series_id AND s.model = {USED}
+JOIN {{series_profile}} f ON f.series_id = s.series_id
+LEFT JOIN {{products}} p ON p.product_id = f.product_id""",
 )
 
 DEMAND_OUTLOOK = View(
