@@ -29,7 +29,13 @@ HASHED_BYTES = 256 * 2**20
 
 @runtime_checkable
 class Source(Protocol):
-    """Where the contract tables come from; one class and one registry line per data set."""
+    """Where the contract tables come from; one class and one registry line per data set.
+
+    Attributes:
+        notes: what a reader of the run log should know about the data, filled by `load`.
+    """
+
+    notes: tuple[str, ...]
 
     def __init__(self, options: Mapping[str, Any], cfg: Config) -> None:
         """Check the options and that the data are there; nothing is read yet.
@@ -60,6 +66,7 @@ class Source(Protocol):
 class Cached:
     """Frames that several tables of a source are built from, kept until they are written."""
 
+    notes: tuple[str, ...] = ()
     _kept: tuple[DataFrame, ...] = ()
 
     def keep(self, df: DataFrame) -> DataFrame:

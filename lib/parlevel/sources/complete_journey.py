@@ -150,7 +150,8 @@ class CompleteJourney(Cached):
             paid.select("product_id", "location_id", _monday(F.col("date")).alias("date"), price.alias("price"))
             .join(F.broadcast(series), ["product_id", "location_id"])
             .groupBy("series_id", "date")
-            .agg(F.round(F.median("price"), 2).alias("price"))
+            .agg(F.sort_array(F.collect_list("price")).alias("paid"))
+            .withColumn("price", F.round(_middle(F.col("paid")), 2))
         )
         before = F.lag("price").over(Window.partitionBy("series_id").orderBy("date"))
         changed = before.isNull() | (before != F.col("price"))
@@ -229,6 +230,16 @@ class CompleteJourney(Cached):
             quantity=F.col("thousandths") / 1000,
             value=F.col("sales_value"),
         )
+
+
+def _middle(ordered: Column) -> Column:
+    """Median of a sorted array; F.median keeps a hash map per group, which is slow for many small groups."""
+    n = F.size(ordered)
+    halves = (
+        F.element_at(ordered, F.floor((n + 1) / 2).cast("int")),
+        F.element_at(ordered, F.floor(n / 2 + 1).cast("int")),
+    )
+    return (halves[0] + halves[1]) / 2
 
 
 def _monday(date: Column) -> Column:

@@ -8,8 +8,12 @@ from parlevel.registry import resolve
 from parlevel.sources.base import Source
 
 SOURCES: dict[str, str] = {
+    "carparts": "parlevel.sources.carparts:Carparts",
     "complete_journey": "parlevel.sources.complete_journey:CompleteJourney",
     "m5": "parlevel.sources.m5:M5",
+    "online_retail": "parlevel.sources.online_retail:OnlineRetail",
+    "rossmann": "parlevel.sources.rossmann:Rossmann",
+    "store_item": "parlevel.sources.store_item:StoreItem",
     "synthetic": "parlevel.sources.synthetic:Synthetic",
     "tables": "parlevel.sources.tables:UserTables",
     "vn2": "parlevel.sources.vn2:VN2",

@@ -1,0 +1,146 @@
+"""Finding and opening a user's files, with errors that say what was seen and what to change."""
+
+from __future__ import annotations
+
+import glob
+from collections.abc import Iterable
+from pathlib import Path
+
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from parlevel.errors import DataError, SchemaError
+from parlevel.registry import nearest
+from parlevel.sources.user_options import TableOptions
+
+BROKEN = "_broken_line"
+DELIMITERS = {",": "','", ";": "';'", "\t": "'\\t'", "|": "'|'"}
+SUFFIXES = {".csv": "csv", ".txt": "csv", ".tsv": "csv", ".gz": "csv", ".parquet": "parquet", ".pq": "parquet"}
+
+
+def is_remote(path: str) -> bool:
+    """Whether the path is a URI that only Spark can look at."""
+    return "://" in path or path.startswith("dbfs:")
+
+
+def local_files(path: str, where: str) -> list[Path]:
+    """The files that a local path, folder or pattern stands for.
+
+    Raises:
+        DataError: there are none; names the nearest file of the folder.
+    """
+    place = Path(path).expanduser()
+    if place.is_dir():
+        found = [file for file in place.rglob("*") if file.is_file() and not file.name.endswith(".crc")]
+    else:
+        found = [place] if place.is_file() else [Path(name) for name in glob.glob(str(place))]
+    if not found:
+        raise DataError(f"{where}.path must be a file, a folder or a pattern that exists. {_seen(place)}")
+    if all(file.stat().st_size == 0 for file in found):
+        raise DataError(f"{where}.path: {path} is empty (0 bytes). Export it again, or name another file.")
+    return sorted(found)
+
+
+def _seen(place: Path) -> str:
+    folder = place.parent
+    if not folder.is_dir():
+        return (
+            f"Got {str(place)!r}, and there is no folder {str(folder)!r} (looked from {str(Path.cwd())!r}). "
+            "Relative paths start where parlevel is started."
+        )
+    names = sorted(entry.name for entry in folder.iterdir() if not entry.name.startswith("."))
+    return (
+        f"Got {str(place)!r} (looked in {str(folder.resolve())!r}).{nearest(place.name, names)} "
+        f"There is: {', '.join(names[:10]) or 'nothing'}."
+    )
+
+
+def format_of(table: TableOptions, where: str) -> str:
+    """csv, parquet or delta: as configured, or told by the path.
+
+    Raises:
+        DataError: it cannot be told.
+    """
+    if table.format:
+        return table.format
+    place = Path(table.path).expanduser()
+    if (place / "_delta_log").is_dir():
+        return "delta"
+    suffixes = {file.suffix.lower() for file in place.rglob("*")} if place.is_dir() else {place.suffix.lower()}
+    kinds = {SUFFIXES[suffix] for suffix in suffixes if suffix in SUFFIXES}
+    if len(kinds) != 1:
+        raise DataError(
+            f"{where}.format must be csv, parquet or delta: the path {table.path!r} does not tell which. "
+            f"Endings seen: {sorted(suffixes)[:5]}."
+        )
+    return kinds.pop()
+
+
+def fingerprint_files(table: TableOptions, where: str) -> list[Path]:
+    """Files whose content says whether a table changed; of a Delta table its log is enough."""
+    if is_remote(table.path):
+        return []
+    files = local_files(table.path, where)
+    if format_of(table, where) == "delta":
+        return [file for file in files if "_delta_log" in file.parts]
+    return files
+
+
+def open_file(spark: SparkSession, table: TableOptions, where: str) -> DataFrame:
+    """The file as strings (CSV) or as typed (Parquet, Delta), plus `BROKEN`: the line, where it is malformed.
+
+    Raises:
+        SchemaError: a CSV file has one column only because it is cut at the wrong character.
+    """
+    kind = format_of(table, where)
+    path = str(Path(table.path).expanduser()) if not is_remote(table.path) else table.path
+    if kind != "csv":
+        return spark.read.format(kind).load(path).withColumn(BROKEN, F.lit(None).cast("string"))
+    reader = spark.read.options(
+        header=True, sep=table.delimiter, encoding=table.encoding, quote='"', escape='"', multiLine=table.multiline
+    )
+    names = [name.lstrip("\ufeff").strip() for name in reader.csv(path).columns]
+    _check_delimiter(names, table, where)
+    fields = ", ".join(f"`{name.replace('`', '``')}` string" for name in [*names, BROKEN])
+    # Without pruning, or a line with too few or too many values would not be noticed.
+    return reader.options(columnNameOfCorruptRecord=BROKEN, columnPruning=False).schema(fields).csv(path)
+
+
+def _check_delimiter(names: list[str], table: TableOptions, where: str) -> None:
+    only = names[0] if names else ""
+    better = [mark for mark in DELIMITERS if mark in only and mark != table.delimiter]
+    if len(names) == 1 and better:
+        raise SchemaError(
+            f"{where}: {table.path} has one column only, {only[:80]!r}, when cut at {table.delimiter!r}. "
+            f"Set delimiter: {DELIMITERS[better[0]]}."
+        )
+
+
+def require_columns(found: Iterable[str], wanted: Iterable[str], table: TableOptions, where: str) -> None:
+    """Check that the file has the columns that the mapping names.
+
+    Raises:
+        SchemaError: it has not; names the nearest and lists what there is.
+    """
+    names = [name for name in found if name != BROKEN]
+    missing = [name for name in wanted if name not in names]
+    if not missing:
+        return
+    dates = [name for name in names if len(name) >= 8 and name[:4].isdigit()]
+    hint = ""
+    if len(dates) > 5:
+        hint = (
+            f" {len(dates)} columns look like dates ({dates[0]} ... {dates[-1]}): the file is wide. parlevel reads one "
+            "row per series and date; unpivot it first (pandas melt, Spark unpivot)."
+        )
+    elif names and all(_is_value(name) for name in names):
+        hint = " The first line looks like data: the file needs a first line with column names."
+    raise SchemaError(
+        f"{where}.columns: {table.path} has no column {missing[0]!r}.{nearest(missing[0], names)} "
+        f"Its {len(names)} columns: {', '.join(names[:30])}.{hint}"
+    )
+
+
+def _is_value(name: str) -> bool:
+    """Whether a column name looks like a number or a date rather than a name."""
+    return bool(name) and sum(letter.isdigit() for letter in name) > len(name) / 2

@@ -1,0 +1,179 @@
+"""Turning the texts of a user's file into typed values, counting what cannot be read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+
+from parlevel.errors import DataError
+from parlevel.sources.user_files import BROKEN
+from parlevel.sources.user_options import TableOptions, date_format
+
+NUMBER = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$"
+YES, NO = ("true", "t", "yes", "y", "1", "1.0"), ("false", "f", "no", "n", "0", "0.0")
+# Above this share of unreadable values of a column, the format is wrong rather than the rows.
+MOST_UNREADABLE = 0.5
+# Formats that are tried on the examples, to suggest one: strftime and Spark's spelling.
+GUESSES = (
+    ("%d.%m.%Y", "dd.MM.yyyy"), ("%d/%m/%Y", "dd/MM/yyyy"), ("%m/%d/%Y", "MM/dd/yyyy"), ("%Y%m%d", "yyyyMMdd"),
+    ("%d-%m-%Y", "dd-MM-yyyy"), ("%Y/%m/%d", "yyyy/MM/dd"), ("%d.%m.%y", "dd.MM.yy"), ("%m/%d/%y", "MM/dd/yy"),
+    ("%d-%b-%Y", "dd-MMM-yyyy"), ("%b %d, %Y", "MMM dd, yyyy"), ("%d/%m/%Y %H:%M", "dd/MM/yyyy HH:mm"),
+    ("%m/%d/%Y %H:%M", "MM/dd/yyyy HH:mm"), ("%d.%m.%Y %H:%M", "dd.MM.yyyy HH:mm"), ("%Y-%m", "yyyy-MM"),
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Field:
+    """One contract column read from a file: its type and the file's column(s)."""
+
+    name: str
+    type: str
+    sources: tuple[str, ...]
+
+
+def text_of(column: str, table: TableOptions) -> Column:
+    """The trimmed text of a file's column; null where it means "unknown"."""
+    text = F.trim(F.col(f"`{column.replace('`', '``')}`").cast("string"))
+    return F.when(~text.isin(table.null_values), text)
+
+
+def parse(text: Column, kind: str, table: TableOptions, where: str) -> Column:
+    """`text` as contract type `kind`; null where it cannot be read."""
+    if kind == "string":
+        return text
+    if kind == "date":
+        layout = date_format(table, where)
+        return text.try_cast("date") if layout is None else F.try_to_timestamp(text, F.lit(layout)).cast("date")
+    if kind == "boolean":
+        return F.when(F.lower(text).isin(*YES), True).when(F.lower(text).isin(*NO), False)
+    marks = [table.thousands] if table.thousands else []
+    plain = text
+    for mark in marks:
+        plain = F.replace(plain, F.lit(mark), F.lit(""))
+    if table.decimal == ",":
+        plain = F.translate(plain, ",", ".")
+    number = F.when(plain.rlike(NUMBER), plain.try_cast("double"))
+    if kind == "double":
+        return number
+    return F.when(number == F.floor(number), number).try_cast(kind)
+
+
+def value_of(field: Field, separator: str, table: TableOptions, where: str) -> Column:
+    """The field's value: ids made of several columns are joined, null if one of them is."""
+    if field.type.startswith("array"):
+        return F.col(f"`{field.sources[0]}`").cast(field.type)
+    texts = [text_of(source, table) for source in field.sources]
+    if len(texts) == 1:
+        return parse(texts[0], field.type, table, f"{where}.{field.name}")
+    missing = texts[0].isNull()
+    for text in texts[1:]:
+        missing = missing | text.isNull()
+    return F.when(~missing, F.concat_ws(separator, *texts))
+
+
+def read_fields(df: DataFrame, fields: list[Field], separator: str, table: TableOptions, where: str) -> DataFrame:
+    """`df` with one typed column a field; what a malformed line says is not believed, but for its ids."""
+    columns = []
+    for field in fields:
+        value = value_of(field, separator, table, where)
+        sound = F.lit(True) if field.type == "string" else F.col(BROKEN).isNull()
+        columns.append(F.when(sound, value).alias(field.name))
+    return df.select(*columns)
+
+
+def count_unreadable(
+    df: DataFrame, fields: list[Field], required: Sequence[str], separator: str, table: TableOptions, where: str
+) -> tuple[int, dict[str, int]]:
+    """Rows of the file, and per column the values that are there and cannot be read; one pass.
+
+    Args:
+        df: the file, from `open_file`.
+        fields: what is read.
+        required: names of fields that every row must have.
+        separator: between the columns of a joined id.
+        table, where: the options, and their place in the configuration.
+
+    Raises:
+        DataError: the file has no rows, most values of a column cannot be read, or a required one is
+            missing: shows three of the texts and a way out.
+    """
+    checked = {f.name: f for f in fields if f.type != "string" and not f.type.startswith("array")}
+    bad = {name: _bad(field, table, where) for name, field in checked.items()}
+    there = {name: text_of(field.sources[0], table).isNotNull() for name, field in checked.items()}
+    lacking = {f.name: value_of(f, separator, table, where).isNull() for f in fields if f.name in required}
+    row = df.agg(
+        F.count("*").alias("rows"),
+        F.count(BROKEN).alias("broken"),
+        *[F.count_if(condition).alias(f"bad_{name}") for name, condition in bad.items()],
+        *[F.count_if(condition).alias(f"all_{name}") for name, condition in there.items()],
+        *[F.count_if(condition).alias(f"no_{name}") for name, condition in lacking.items()],
+    ).head(1)[0]
+    if not row["rows"]:
+        raise DataError(f"{where}.path: {table.path} has no rows below its first line. Export it again.")
+    for name, field in checked.items():
+        if row[f"bad_{name}"] > MOST_UNREADABLE * row[f"all_{name}"]:
+            raise _mostly_unreadable(df.where(bad[name]), field, row[f"bad_{name}"], row[f"all_{name}"], table, where)
+    for field in fields:
+        if field.name in lacking and row[f"no_{field.name}"]:
+            raise DataError(
+                f"{where}.columns.{field.name}: every row must have a {field.type} in column {field.sources[0]!r}. "
+                f"{row[f'no_{field.name}']:,} of {row['rows']:,} rows of {table.path} have none that can be read, "
+                f"e.g. {_examples(df.where(lacking[field.name]), field)}. Mend or remove them."
+            )
+    counts = {name: int(row[f"bad_{name}"]) for name in checked if row[f"bad_{name}"]}
+    if row["broken"]:
+        counts["malformed lines"] = int(row["broken"])
+    return int(row["rows"]), counts
+
+
+def _bad(field: Field, table: TableOptions, where: str) -> Column:
+    text = text_of(field.sources[0], table)
+    return text.isNotNull() & parse(text, field.type, table, where).isNull() & F.col(BROKEN).isNull()
+
+
+def _mostly_unreadable(
+    rows: DataFrame, field: Field, bad: int, total: int, table: TableOptions, where: str
+) -> DataError:
+    examples = _examples(rows, field)
+    return DataError(
+        f"{where}.columns.{field.name}: {bad:,} of {total:,} values of column {field.sources[0]!r} in {table.path} "
+        f"cannot be read as {field.type}, e.g. {examples}. {_way_out(field, examples, table)}"
+    )
+
+
+def _examples(rows: DataFrame, field: Field) -> list[str]:
+    """Three raw values of a column."""
+    column = F.col(f"`{field.sources[0].replace('`', '``')}`").cast("string")
+    return [row["text"] or "" for row in rows.select(column.alias("text")).limit(3).collect()]
+
+
+def _way_out(field: Field, examples: list[str], table: TableOptions) -> str:
+    if field.type == "date":
+        fits = [ours for theirs, ours in GUESSES if all(_reads(text, theirs) for text in examples)]
+        now = f"It is {table.date_format!r} now" if table.date_format else "Without one, dates are read as 2024-12-31"
+        return f"Set date_format: {' or '.join(fits) or 'dd.MM.yyyy (or what fits)'}. {now}."
+    if field.type in ("double", "int"):
+        if any("," in text for text in examples) and table.decimal == ".":
+            return "If the comma is the decimal mark set decimal: ','; if it parts thousands set thousands: ','."
+        return "Is it the right column? Numbers are written like 12.5; set decimal and thousands if yours differ."
+    return f"Write yes or no as one of {YES} or {NO}."
+
+
+def _reads(text: str, layout: str) -> bool:
+    try:
+        datetime.strptime(text, layout)
+    except ValueError:
+        return False
+    return True
+
+
+def summary(path: str, rows: int, counts: Mapping[str, int]) -> str:
+    """One phrase for the stage's note on what could not be read."""
+    parts = ", ".join(
+        f"{count:,} unreadable {name}" if " " not in name else f"{count:,} {name}" for name, count in counts.items()
+    )
+    return f"{path}: {parts} of {rows:,} rows"
