@@ -193,3 +193,21 @@ def test_looking_needs_no_spark_and_no_heavy_library(built: Path):
         done = subprocess.run(command, env={"PYTHONPATH": str(LIB)}, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
     assert (built / "r.html").stat().st_size > 10_000
+
+
+def test_ctrl_c_stops_a_long_query(built: Path):
+    query = "SELECT sum(a.range * b.range) FROM range(100000000) a, range(100000) b"
+    script = (
+        "import duckdb, os, signal, sys, threading\n"
+        "from parlevel.cli import main\n"
+        "threading.Timer(1.5, os.kill, (os.getpid(), signal.SIGINT)).start()\n"
+        "main(sys.argv[1:])\n"
+    )
+    command = [sys.executable, "-c", script, "sql", query, "--set", f"paths.warehouse={built}"]
+    done = subprocess.run(
+        command, env={"PYTHONPATH": str(LIB)}, capture_output=True, text=True, check=False, timeout=120
+    )
+    assert done.returncode == 130, done.stderr
+    assert done.stdout == ""
+    assert "interrupted" in done.stderr
+    assert "Traceback" not in done.stderr

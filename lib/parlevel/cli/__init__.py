@@ -14,6 +14,8 @@ from parlevel.cli import look, machine, run
 from parlevel.cli.shared import STATE, error_console
 from parlevel.errors import ParlevelError
 
+INTERRUPTED = 130
+
 app = typer.Typer(
     name="parlevel",
     help="Sales history in, tomorrow's orders out: forecasts and replenishment on Spark, in Delta tables.",
@@ -57,9 +59,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     STATE.traceback = STATE.verbose = False
     try:
         app(args=None if arguments is None else list(arguments))
-    except KeyboardInterrupt:
-        error_console().print("interrupted: tables written so far are whole; run the same command to go on.")
-        sys.exit(130)
+    except SystemExit as end:  # typer turns Ctrl-C into this code and says nothing
+        if end.code == INTERRUPTED:
+            error_console().print("interrupted: tables written so far are whole; the same command goes on from there.")
+        raise
     except ParlevelError as error:
         _say(error, type(error).__name__, str(error))
         sys.exit(2)

@@ -6,6 +6,7 @@ Each table appears as the slice of one run (the latest, unless another is named)
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -48,14 +49,22 @@ class Warehouse:
 
         Raises:
             DataError: not a query, an unknown table or column, or broken SQL; says what would be right.
+        KeyboardInterrupt: Ctrl-C, also in the middle of a long query.
         """
         if query.strip().rstrip(";").lower() == "show tables":
             query = self._list_tables()
         self._check_reads(query)
         try:
-            return self.connection.sql(query, params=parameters or []).to_arrow_table()
+            with warnings.catch_warnings():
+                # The relation API, which it recommends, cannot be interrupted.
+                warnings.filterwarnings("ignore", message="Arrow output on a DB-API result")
+                return self.connection.execute(query, parameters or []).to_arrow_table()
         except duckdb.Error as error:
             raise DataError(self._explain(error)) from None
+        except RuntimeError as error:
+            if "interrupted" in str(error):
+                raise KeyboardInterrupt from None
+            raise
 
     def rows(self, query: str, parameters: list[Any] | None = None) -> list[dict[str, Any]]:
         """The answer as a list of dicts, for small results."""
@@ -127,6 +136,7 @@ def open_warehouse(root: str | Path, run_id: str | None = None, outputs: Mapping
         columns = ["run_id", "stage", "status", "output_run_id", "started_at"]
         run_id, outputs = choose_run(delta_dataset(place, "runs").to_table(columns=columns), run_id)
     connection = duckdb.connect(":memory:")
+    connection.execute("SET enable_progress_bar = false")  # it would go to stdout, into the answer
     connection.execute("CREATE SCHEMA history")
     tables = tuple(name for name in TABLES if is_delta(place, name))
     for name in tables:
