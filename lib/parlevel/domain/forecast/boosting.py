@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from parlevel.domain.forecast.hyper import choice
 from parlevel.domain.forecast.pooled import Pooled
 from parlevel.domain.forecast.quantiles import enforce, mean_of, to_levels
+from parlevel.domain.forecast.spread import FLOOR
 from parlevel.domain.forecast.tabular import Rows, forecast_rows
 from parlevel.domain.panel import Panel
 
@@ -91,9 +92,12 @@ class Boosting(Pooled):
         features, scale, known = forecast_rows(panel, self._design(panel), horizon)
         found = np.mean([self._levels(member, features) for member in self.members], axis=0)
         found *= np.where(known, scale, np.nan).repeat(horizon)[:, None]
+        mean = mean_of(found, LEVELS)
+        limit = self._ceiling(panel, features, scale, horizon)
+        found *= np.where(mean > limit, limit / np.maximum(mean, FLOOR), 1.0)[:, None]
         shape = (panel.n_series, horizon)
         values = enforce(to_levels(found, LEVELS, quantiles)).reshape(*shape, -1)
-        return mean_of(found, LEVELS).reshape(shape).astype(np.float32), values.astype(np.float32)
+        return np.minimum(mean, limit).reshape(shape).astype(np.float32), values.astype(np.float32)
 
     def to_bytes(self) -> bytes:
         """One line of JSON (hyperparameters, spread, lengths), then the boosters in LightGBM's text format."""

@@ -127,6 +127,7 @@ class Croston:
         """Mean demand per period and probability of a sale, each (n_series,); NaN where nothing was seen."""
         values, lengths = self._values(panel)
         p = self.parameters
+        mean: Floats
         probability: Floats
         size, interval = croston_rates(values, lengths, p["alpha"])
         share = (values > 0).sum(axis=1) / np.maximum(lengths, 1)

@@ -19,7 +19,7 @@ MAX_VALUES = 40
 """A code with more values than this is left out: it would be a series' name in disguise."""
 
 CLIP = 6.0
-"""Standard deviations beyond which a feature says no more."""
+"""Standard deviations beyond which a feature says no more; nor beyond what the training rows held."""
 
 
 @dataclass(frozen=True)
@@ -29,12 +29,15 @@ class Encoder:
     Attributes:
         numbers: positions of the numeric features.
         mean, sd: (len(numbers),) of the training rows.
+        low, high: (len(numbers),) smallest and largest standardised value of the training rows.
         values: position of a coded feature -> its known values; an unknown value has all indicators zero.
     """
 
     numbers: list[int]
     mean: Floats
     sd: Floats
+    low: Floats
+    high: Floats
     values: dict[int, list[float]]
 
     @classmethod
@@ -52,12 +55,15 @@ class Encoder:
             mean = np.where(known, features, 0.0).sum(axis=0, dtype=np.float64) / count
             sd = np.sqrt((np.where(known, features - mean, 0.0) ** 2).sum(axis=0) / count)
         numbers = [k for k in range(len(names)) if k not in coded and sd[k] > 1e-6 * (1.0 + abs(mean[k]))]
-        return cls(numbers, mean[numbers], sd[numbers], values)
+        mean, sd, known = mean[numbers], sd[numbers], known[:, numbers]
+        scaled = np.where(known, (features[:, numbers] - mean) / sd, 0.0)
+        low, high = scaled.min(axis=0, initial=0.0), scaled.max(axis=0, initial=0.0)
+        return cls(numbers, mean, sd, np.maximum(low, -CLIP), np.minimum(high, CLIP), values)
 
     def apply(self, features: Floats) -> Floats:
         """(m, n_columns) float64: standardised numbers (unknown = their mean, 0), then indicators."""
         chosen = features[:, self.numbers]
-        scaled = np.clip((chosen - self.mean) / self.sd, -CLIP, CLIP)
+        scaled = np.clip((chosen - self.mean) / self.sd, self.low, self.high)
         parts = [np.where(_known(chosen), scaled, 0.0)]
         parts += [features[:, [k]] == np.asarray(found, features.dtype) for k, found in self.values.items()]
         return np.concatenate(parts, axis=1).astype(np.float64)
@@ -73,6 +79,8 @@ class Encoder:
             "numbers": self.numbers,
             "mean": self.mean.tolist(),
             "sd": self.sd.tolist(),
+            "low": self.low.tolist(),
+            "high": self.high.tolist(),
             "values": {str(k): found for k, found in self.values.items()},
         }
 
@@ -80,7 +88,8 @@ class Encoder:
     def load(cls, facts: dict[str, Any]) -> Self:
         """The inverse of `facts`."""
         values = {int(k): found for k, found in facts["values"].items()}
-        return cls(facts["numbers"], np.asarray(facts["mean"]), np.asarray(facts["sd"]), values)
+        mean, sd, low, high = (np.asarray(facts[name], np.float64) for name in ("mean", "sd", "low", "high"))
+        return cls(facts["numbers"], mean, sd, low, high, values)
 
 
 def _known(features: Floats) -> NDArray[np.bool_]:

@@ -17,13 +17,16 @@ from parlevel.domain.forecast.tabular import Rows
 
 Floats = NDArray[np.floating]
 
+LEAST_STEPS = 600
+"""Gradient steps at least: few rows are passed over more often."""
+
 TOP = 20.0
 """Targets (demand / scale) beyond which the network does not learn more."""
 
 
 @dataclass(frozen=True)
 class Network:
-    """Encoder, weight matrices and biases; ReLU between layers, exp at the end."""
+    """Encoder, weight matrices and biases; ReLU between layers, exp at the end. No layers: nothing was ever sold."""
 
     encoder: Encoder
     weights: list[Floats]
@@ -37,7 +40,7 @@ class MLP(Pooled):
 
     Args (beside those of `pooled.ROWS`):
         layers: units of each hidden layer.
-        epochs: passes over the rows.
+        epochs: passes over the rows; more where they are few.
         learning_rate: of Adam.
         batch: rows per step.
         decay: L2 penalty of the weights.
@@ -61,13 +64,16 @@ class MLP(Pooled):
 
         p = self.parameters
         encoder = Encoder.fit(rows.features, rows.names)
+        if not rows.target.any():
+            return Network(encoder, [], [])
+        batch = max(1, min(p["batch"], len(rows.target)))
         network = MLPRegressor(
             loss="poisson",
             hidden_layer_sizes=tuple(p["layers"]),
             alpha=p["decay"],
-            batch_size=max(1, min(p["batch"], len(rows.target))),
+            batch_size=batch,
             learning_rate_init=p["learning_rate"],
-            max_iter=p["epochs"],
+            max_iter=max(p["epochs"], -(-LEAST_STEPS * batch // len(rows.target))),
             tol=0.0,
             random_state=seed,
         )
@@ -80,6 +86,8 @@ class MLP(Pooled):
 
     def apply(self, member: Network, features: Floats) -> Floats:
         """Expected demand / scale, (m,)."""
+        if not member.weights:
+            return np.zeros(len(features))
         values = member.encoder.apply(features)
         for weight, bias in zip(member.weights[:-1], member.biases[:-1], strict=True):
             values = np.maximum(values @ weight + bias, 0.0)

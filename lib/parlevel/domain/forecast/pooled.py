@@ -19,9 +19,13 @@ from parlevel.domain.forecast.hyper import settings
 from parlevel.domain.forecast.spread import Spread
 from parlevel.domain.forecast.tabular import Rows, forecast_rows, training_rows
 from parlevel.domain.panel import Panel
+from parlevel.domain.periods import SEASON
 from parlevel.errors import DataError
 
 Floats = NDArray[np.floating]
+
+YEARLY_GROWTH = 2.0
+"""A dormant series may still sell this many times what it sold a year before: seasonal items come back."""
 
 FEW_SERIES = 20
 """Below it the halves are blocks of time: too few series to speak for each other."""
@@ -100,6 +104,7 @@ class Pooled:
         panel = self._given(panel)
         features, scale, known = forecast_rows(panel, self._design(panel), horizon)
         mean = np.maximum(self._expect(features), 0.0) * np.repeat(scale, horizon)
+        mean = np.minimum(mean, self._ceiling(panel, features, scale, horizon))
         share = np.tile(np.arange(1, horizon + 1) / self.parameters["horizon"], panel.n_series)
         assert self.spread is not None
         found = self.spread.quantiles(mean, self._own_sd(features, np.repeat(scale, horizon)), share, quantiles)
@@ -164,6 +169,12 @@ class Pooled:
     def _expect(self, features: Floats) -> Floats:
         return np.mean([self.apply(member, features) for member in self.members], axis=0)
 
+    def _ceiling(self, panel: Panel, features: Floats, scale: Floats, horizon: int) -> Floats:
+        """(m,) most that a series may be expected to sell after its run without a sale, units; see `dormant`."""
+        limit = np.repeat(dormant(panel.observed(), SEASON[panel.period]), horizon)
+        year_ago = features[:, self.features.index("year_ago_mean")].astype(np.float64) * np.repeat(scale, horizon)
+        return np.maximum(limit, YEARLY_GROWTH * np.maximum(year_ago, 0.0))
+
     def _given(self, panel: Panel | None) -> Panel:
         panel = panel if panel is not None else self._panel
         if not self.members or panel is None:
@@ -175,6 +186,30 @@ class Pooled:
         return Design(
             lags=p["lags"], windows=p["windows"], halflives=p["halflives"], horizon=p["horizon"], period=panel.period
         )
+
+
+def dormant(observed: Floats, season: int) -> Floats:
+    """What a series can be expected to sell at most, given how long it has sold nothing.
+
+    After k observed periods in a row without a sale the chance of one is about 1 / (k + 1); three times
+    that, times the mean size of a sale, leaves live intermittent items alone and lets dead ones go. A pooled
+    model alone would never quite forget them: it lends them its other series' level.
+
+    Args:
+        observed: (n, width) units, NaN = unknown.
+        season: periods; shorter runs say nothing.
+
+    Returns: (n,) units per period, infinite where the run is shorter than a season.
+
+    >>> dormant(np.array([[0.0] * 11, [4.0] + [0.0] * 9 + [np.nan], [0.0] * 10 + [4.0]]), 7).tolist()
+    [0.25, 1.2, inf]
+    """
+    seen, sold = ~np.isnan(observed), observed > 0
+    later = sold[:, ::-1].cumsum(axis=1)[:, ::-1]
+    run = (seen & (later == 0)).sum(axis=1)
+    count = sold.sum(axis=1)
+    size = np.where(sold, observed, 0.0).sum(axis=1) / np.maximum(count, 1)
+    return np.where(run >= season, 3.0 * np.where(count > 0, size, 1.0) / (run + 1.0), np.inf)
 
 
 def content_order(panel: Panel) -> NDArray[np.int64]:

@@ -65,7 +65,8 @@ class Spread:
         bins = np.array_split(order, n_bins)
         centre = np.array([np.log(mean[rows]).mean() for rows in bins])
         shape = np.stack([np.quantile(scaled[rows], GRID, method="hazen") for rows in bins])
-        return cls(variance, centre, shape)
+        # rounded here and not when stored: a loaded model must not differ
+        return cls(np.round(variance, 8), np.round(centre, 8), np.round(shape, 6))
 
     def quantiles(self, mean: Floats, own_sd: Floats, share: Floats, levels: NDArray[np.float64]) -> Floats:
         """Quantiles of demand, (m, n_levels) units, non-decreasing and never negative.
@@ -88,9 +89,9 @@ class Spread:
     def facts(self) -> dict[str, Any]:
         """JSON-able content."""
         return {
-            "variance": np.round(self.variance, 8).tolist(),
-            "centre": np.round(self.centre, 8).tolist(),
-            "shape": np.round(self.shape, 6).tolist(),
+            "variance": self.variance.tolist(),
+            "centre": self.centre.tolist(),
+            "shape": self.shape.tolist(),
         }
 
     @classmethod
