@@ -103,12 +103,21 @@ class Batch:
         return np.minimum(np.rint(total).astype(np.int64), model.n_levels - 1)
 
     def _chunks(self) -> list[Ints]:
-        """Rows of each chunk: items of like size together, so that little of the tables is padding."""
+        """Rows of each chunk: items with the same opportunities and of like size.
+
+        Demand paths depend on the periods that they cover, so only items that need the same periods go together:
+        an item's plan must not depend on its neighbours. Like sizes leave little of the tables to padding.
+        """
         count = -(-self.horizon // self.terms.review_period)
-        demand = self.forecast.mean.sum(axis=1)
-        size = np.minimum(demand / self.terms.case_pack, self.settings.max_levels)
-        order = np.lexsort((np.rint(8 * np.log2(1.0 + size)), count))
-        return [order[k : k + CHUNK] for k in range(0, self.n, CHUNK)]
+        late = np.ceil(2.0 * self.terms.lead_time_sd).astype(np.int64)
+        periods = count * self.terms.review_period + self.terms.lead_time + late
+        size = np.minimum(self.forecast.mean.sum(axis=1) / self.terms.case_pack, self.settings.max_levels)
+        order = np.lexsort((np.rint(8 * np.log2(1.0 + size)), late > 0, periods, count))
+        keys = np.stack([count, periods, late > 0], axis=1)[order]
+        breaks = np.flatnonzero((keys[1:] != keys[:-1]).any(axis=1)) + 1
+        return [
+            part[k : k + CHUNK] for part in np.split(order, breaks) if len(part) for k in range(0, len(part), CHUNK)
+        ]
 
     def _model(self, rows: Ints) -> ItemModel:
         terms = self.terms.take(rows)

@@ -25,6 +25,7 @@ PACKED: tuple[Column, ...] = (
     Column("solve_group", "string", "supplier @ location"),
     Column("content_key", "string", "orders series without looking at names"),
     Column("assumed", "boolean", "true where stock or terms were assumed"),
+    Column("cutoff_index", "bigint", "period index of the cutoff"),
     Column("missing", "string", "why there is no forecast; null where there is one"),
     Column("mean", "array<double>", "per step", "units"),
     Column("levels", "array<double>", "quantile levels"),

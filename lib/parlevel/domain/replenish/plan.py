@@ -8,8 +8,8 @@ import numpy as np
 
 from parlevel.domain.forecast.paths import sample_paths
 from parlevel.domain.replenish.base import Floats, Forecast, Ints, State, Terms
-from parlevel.domain.replenish.model import ItemModel, build, planning_periods
-from parlevel.domain.replenish.solvers.dp import Plans, solve
+from parlevel.domain.replenish.model import ItemModel, build
+from parlevel.domain.replenish.solvers.dp import solve
 
 # Series a call of the path sampler: its work arrays then stay in the processor's cache.
 PATH_CHUNK = 32
@@ -59,20 +59,6 @@ def item_model(state: State, terms: Terms, paths: Floats, settings: Settings) ->
             break
         model = build(state, terms, paths, settings.horizon, settings.max_levels, served)
     return model
-
-
-def plan_items(state: State, forecast: Forecast, terms: Terms, settings: Settings) -> tuple[ItemModel, Plans]:
-    """The cheapest plan of every item by itself.
-
-    Args:
-        state, forecast, terms: of n items; the forecast's first step is the period after the cutoff.
-        settings: how.
-
-    Returns: the model and plans with one price vector.
-    """
-    paths = demand_paths(forecast, planning_periods(terms, settings.horizon), settings)
-    model = item_model(state, terms, paths, settings)
-    return model, solve(model)
 
 
 @dataclass(frozen=True)

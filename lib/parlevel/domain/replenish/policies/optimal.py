@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from parlevel.domain.replenish.base import Floats, Forecast, State, Terms
-from parlevel.domain.replenish.plan import Settings, plan_items
+from parlevel.domain.replenish.batch import Batch
+from parlevel.domain.replenish.plan import Settings
 
 
 class Optimal:
@@ -34,6 +35,5 @@ class Optimal:
         """Today's order; see `Policy`."""
         steps = self.horizon or forecast.horizon
         settings = Settings(**{**vars(self.settings), "horizon": steps})
-        _, plans = plan_items(state, forecast, terms, settings)
-        first: Floats = plans.units[0, :, 0]
+        first: Floats = Batch(state, forecast, terms, settings).solve().units[0, :, 0]
         return first

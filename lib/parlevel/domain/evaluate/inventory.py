@@ -1,0 +1,95 @@
+"""Inventory KPIs that add up: sums per series and policy, ratios at the end."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from parlevel.domain.evaluate.simulate import Played
+from parlevel.domain.replenish.base import Floats, Terms
+
+SUMS: tuple[str, ...] = (
+    "n_series",
+    "n_cells",
+    "demand",
+    "unmet",
+    "short_cells",
+    "sold_value",
+    "stock_units",
+    "stock_value",
+    "off",
+    "needed",
+    "orders",
+    "holding_cost",
+    "shortage_cost",
+    "order_cost",
+)
+"""What is added up over series; see `sums`."""
+
+
+def sums(played: Played, terms: Terms, known: Floats) -> dict[str, Floats]:
+    """Sums of each item over the periods played.
+
+    Args:
+        played: n items, P periods.
+        terms: of the items.
+        known: (n, P) 1 where demand is known; other periods are played but not counted as cells.
+
+    Returns: name of `SUMS` -> (n,). `stock_units` and `stock_value` are sums over periods of the stock at its end;
+        `off` and `needed` compare orders with what perfect knowledge would have ordered.
+    """
+    n = len(terms.unit_cost)
+    judged = ~np.isnan(played.needed)
+    wanted = np.where(judged, played.needed, 0.0)
+    stock = played.stock.sum(axis=1)
+    lost = terms.lost_sales
+    late = np.nan_to_num(terms.backorder_cost) * played.waiting.sum(axis=1)
+    placed = (played.ordered > 0).sum(axis=1).astype(np.float64)
+    return {
+        "n_series": np.ones(n),
+        "n_cells": known.sum(axis=1),
+        "demand": played.demand.sum(axis=1),
+        "unmet": played.unmet.sum(axis=1),
+        "short_cells": ((played.unmet > 1e-9) & (known > 0)).sum(axis=1).astype(np.float64),
+        "sold_value": played.sales.sum(axis=1) * terms.unit_cost,
+        "stock_units": stock,
+        "stock_value": stock * terms.unit_cost,
+        "off": (np.abs(played.ordered - wanted) * judged).sum(axis=1),
+        "needed": wanted.sum(axis=1),
+        "orders": placed,
+        "holding_cost": stock * terms.holding_cost,
+        "shortage_cost": np.where(lost, played.unmet.sum(axis=1) * terms.shortage_cost, late),
+        "order_cost": placed * terms.order_cost,
+    }
+
+
+def ratios(total: Mapping[str, float], n_periods: int, per_year: float, days: float) -> dict[str, float | None]:
+    """KPIs of the contract `inventory_kpi` from summed `SUMS`.
+
+    Args:
+        total: sums over the series of a policy and segment.
+        n_periods: periods played.
+        per_year: periods in a year.
+        days: days in a period.
+
+    Returns: fill_rate, stockout_rate, turnover, days_of_supply, replenishment_accuracy (None where its denominator is
+        zero), stock_value (mean over periods) and total_cost.
+    """
+
+    def over(top: float, bottom: float) -> float | None:
+        return top / bottom if bottom > 0 else None
+
+    sold_a_year = total["sold_value"] * per_year / max(n_periods, 1)
+    stock_value = total["stock_value"] / max(n_periods, 1)
+    unmet, off = over(total["unmet"], total["demand"]), over(total["off"], total["needed"])
+    supply = over(total["stock_units"], total["demand"])
+    return {
+        "fill_rate": None if unmet is None else 1.0 - unmet,
+        "stockout_rate": over(total["short_cells"], total["n_cells"]),
+        "turnover": over(sold_a_year, stock_value),
+        "days_of_supply": None if supply is None else supply * days,
+        "replenishment_accuracy": None if off is None else max(0.0, 1.0 - off),
+        "stock_value": stock_value,
+        "total_cost": total["holding_cost"] + total["shortage_cost"] + total["order_cost"],
+    }

@@ -1,0 +1,121 @@
+"""Play stock forward over demand that really came: receipts, sales, lost sales, orders by a policy at each review.
+
+Order of events in a period: decide (on the stock of the period before), receive, sell, count. Lead times are kept as
+agreed. Unmet demand is lost, or waits where the terms say so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from parlevel.domain.replenish.base import Floats, Forecast, Policy, State, Terms
+from parlevel.domain.replenish.rounding import packs_down, packs_up
+
+Foresee = Callable[[int], Forecast]
+"""What is known at the start of period t: a forecast whose first step is period t."""
+
+
+@dataclass(frozen=True)
+class Played:
+    """What happened to n items over P periods; all (n, P).
+
+    Attributes:
+        demand: units wanted; NaN periods count as none.
+        sales: units sold, late deliveries of backorders included.
+        unmet: units lost (or newly waiting) in the period.
+        stock: units at the end of the period.
+        waiting: units owed at the end of the period.
+        ordered: units ordered at the period's start.
+        needed: units that perfect knowledge of demand over lead time + review period would have ordered; NaN where
+            nothing was to be decided or demand is not known that far.
+    """
+
+    demand: Floats
+    sales: Floats
+    unmet: Floats
+    stock: Floats
+    waiting: Floats
+    ordered: Floats
+    needed: Floats
+
+
+def start_state(history: Floats, terms: Terms) -> State:
+    """The stock that every policy starts from, by rule: what sold over one protection interval, in whole cases.
+
+    Args:
+        history: (n, n_past) demand up to the start, NaN where unknown; the last 28 periods are averaged.
+        terms: of the items; a maximum stock is kept.
+    """
+    mean = recent_mean(history, 28)
+    cases = packs_up(mean * terms.protection_interval + terms.min_stock, terms.case_pack)
+    most = np.where(np.isnan(terms.max_stock), np.inf, terms.max_stock)
+    fits = np.where(np.isfinite(most), packs_down(np.nan_to_num(most, posinf=0.0), terms.case_pack), np.inf)
+    n = len(mean)
+    return State(np.minimum(cases, fits) * terms.case_pack, np.zeros(n), np.zeros((n, 1)))
+
+
+def recent_mean(history: Floats, window: int) -> Floats:
+    """(n,) mean of the last known periods; 0 where none is known."""
+    recent = history[:, -window:]
+    known = ~np.isnan(recent)
+    return np.where(known, recent, 0.0).sum(axis=1) / np.maximum(known.sum(axis=1), 1)
+
+
+def play(policy: Policy, start: State, demand: Floats, foresee: Foresee, terms: Terms) -> Played:
+    """Simulate a policy.
+
+    Args:
+        policy: decides every item's order at its reviews, periods 0, R, 2R ...
+        start: stock before the first period.
+        demand: (n, P) what was wanted; NaN = unknown, nobody comes.
+        foresee: the forecast at the start of a period.
+        terms: of the n items.
+    """
+    n, periods = demand.shape
+    wanted = np.nan_to_num(demand)
+    width = periods + int(terms.lead_time.max(initial=0)) + 1
+    pipe = np.zeros((n, width))
+    pipe[:, : min(width, start.receipts.shape[1])] = start.receipts[:, :width]
+    on_hand, waiting = start.on_hand.copy(), start.backorders.copy()
+    names = ("sales", "unmet", "stock", "waiting", "ordered")
+    out = {name: np.zeros((n, periods)) for name in names}
+    needed = np.full((n, periods), np.nan)
+    keeps = ~terms.lost_sales
+    for t in range(periods):
+        due = np.flatnonzero(t % terms.review_period == 0)
+        if len(due):
+            state = State(on_hand[due], waiting[due], pipe[due, t:])
+            quantity = policy.order(state, _seen(foresee(t), out, wanted, t).take(due), terms.take(due))
+            np.add.at(pipe, (due, t + terms.lead_time[due]), quantity)
+            out["ordered"][due, t] = quantity
+            needed[due, t] = _needed(state.inventory_position, wanted[due], t, terms.take(due))
+        on_hand = on_hand + pipe[:, t]
+        asked = wanted[:, t] + waiting
+        sold = np.minimum(on_hand, asked)
+        on_hand = on_hand - sold
+        short = asked - sold
+        out["sales"][:, t], out["stock"][:, t] = sold, on_hand
+        out["unmet"][:, t] = np.where(keeps, np.minimum(short, wanted[:, t]), short)
+        waiting = np.where(keeps, short, 0.0)
+        out["waiting"][:, t] = waiting
+    return Played(wanted, out["sales"], out["unmet"], out["stock"], out["waiting"], out["ordered"], needed)
+
+
+def _seen(forecast: Forecast, out: dict[str, Floats], wanted: Floats, t: int) -> Forecast:
+    """The forecast with the history that a shop would see: demand of served periods, nothing of stockouts."""
+    if t == 0:
+        return forecast
+    seen = np.where(out["unmet"][:, :t] > 0, np.nan, wanted[:, :t])
+    return replace(forecast, history=np.concatenate([forecast.history, seen], axis=1))
+
+
+def _needed(position: Floats, wanted: Floats, t: int, terms: Terms) -> Floats:
+    """(n,) units that were missing to meet demand until the next order could arrive; NaN beyond known demand."""
+    until = t + terms.protection_interval
+    total = np.concatenate([np.zeros((len(position), 1)), wanted.cumsum(axis=1)], axis=1)
+    rows = np.arange(len(position))
+    demand = total[rows, np.minimum(until, wanted.shape[1])] - total[:, t]
+    return np.where(until <= wanted.shape[1], np.maximum(demand - position, 0.0), np.nan)

@@ -1,0 +1,132 @@
+"""One supplier-location group from packed rows to rows of order_plan, plan_report and projection."""
+
+from __future__ import annotations
+
+import json
+import time
+
+import numpy as np
+import pyarrow as pa
+
+from parlevel.domain.replenish.batch import Batch, StepPrices
+from parlevel.domain.replenish.constraints.resource import Row, expand, order_step
+from parlevel.domain.replenish.job import Job, shared_rows
+from parlevel.domain.replenish.ledger import facts
+from parlevel.domain.replenish.output import GroupTables, tables
+from parlevel.domain.replenish.packed import Items, unpack
+from parlevel.domain.replenish.registry import policy
+from parlevel.domain.replenish.solvers.coupled import GroupPlan, solve_group
+from parlevel.domain.replenish.solvers.master import Master, make_columns
+from parlevel.domain.replenish.solvers.pricing import total_usage
+from parlevel.domain.replenish.text import number
+from parlevel.errors import SolverError
+
+
+def plan_group(rows: pa.Table, job: Job) -> GroupTables:
+    """Plan one group.
+
+    Args:
+        rows: columns `PACKED` of all its series, plus `resources` and `grants` (JSON lists, the same in every row).
+        job: what all groups share.
+    """
+    started = time.monotonic()
+    items = unpack(rows, job.settings.horizon)
+    limits = group_rows(rows, items, job)
+    known = np.flatnonzero(items.known)
+    if not len(known):
+        plan = GroupPlan(np.zeros((0, job.settings.horizon)), np.zeros((0, job.settings.horizon)), "failed",
+                         0.0, 0.0, 0, reason="no series of the group has a forecast")  # fmt: skip
+        return tables(rows, items, plan, None, limits, job, time.monotonic() - started, [])
+    shared = shared_rows(items, job)
+    stocked = any(row.basis == "stock" for row in (*limits, *shared))
+    batch = Batch(
+        items.state.take(known), items.forecast.take(known), items.terms.take(known), job.settings, with_stock=stocked
+    )
+    plan = _solve(batch, limits, job)
+    used = _shared_use(rows, batch, plan, shared)
+    return tables(rows, items, plan, facts(batch, plan.units), limits, job, time.monotonic() - started, used)
+
+
+def _shared_use(rows: pa.Table, batch: Batch, plan: GroupPlan, shared: list[Row]) -> list[dict[str, object]]:
+    """Rows of `USE`: what the plan uses, and what it would cost the group to go without."""
+    if not shared:
+        return []
+    stock = batch.expected_stock(plan.units[None])[0] if any(r.basis == "stock" for r in shared) else None
+    used = total_usage(shared, batch.terms, plan.units, stock)
+    barred = np.zeros((len(shared), batch.n, batch.horizon))
+    for k, row in enumerate(shared):
+        at = order_step(row, batch.terms, batch.horizon) if row.basis != "stock" else np.full(batch.n, row.step)
+        items = np.flatnonzero(at >= 0)
+        barred[k, items, at[items]] = np.inf
+    needed = np.flatnonzero(used > 0)
+    loss = np.zeros(len(shared))
+    if len(needed):
+        empty = np.zeros((len(needed), batch.n, batch.horizon))
+        priced = np.zeros((len(needed), batch.n, batch.periods)) if stock is not None else None
+        without = batch.solve(StepPrices(empty, barred[needed], priced)).cost.sum(axis=1)
+        loss[needed] = np.maximum(without - batch.appraise(plan.units[None]).sum(), 0.0)
+    charged = sum(plan.prices.get(row.label, 0.0) * use for row, use in zip(shared, used, strict=True))
+    common = {
+        "solve_group": rows["solve_group"][0].as_py(),
+        "n_items": rows.num_rows,
+        "weight": float(used.sum()),
+        "content_key": min(rows["content_key"].to_pylist()),
+        "objective": plan.objective,
+        "priced": plan.bound + float(charged),
+    }
+    return [
+        {
+            **common,
+            "label": row.label,
+            "resource_kind": row.kind,
+            "measure": row.measure,
+            "amount": row.amount,
+            "used": float(use),
+            "urgency": float(lost / use) if use > 0 else 0.0,
+        }
+        for row, use, lost in zip(shared, used, loss, strict=True)
+    ]
+
+
+def group_rows(rows: pa.Table, items: Items, job: Job) -> list[Row]:
+    """The group's own limits, what it was granted of shared ones, and shared prices."""
+    horizon = job.settings.horizon
+    own = json.loads(rows["resources"][0].as_py() or "[]")
+    granted = json.loads(rows["grants"][0].as_py() or "[]")
+    limits = expand(own, horizon) + expand(granted, horizon)
+    return limits + [
+        Row(row.name, row.kind, row.measure, row.step, row.amount, 0.0, float(job.prices[row.label]))
+        for row in shared_rows(items, job)
+        if job.prices.get(row.label)
+    ]
+
+
+def _solve(batch: Batch, limits: list[Row], job: Job) -> GroupPlan:
+    """The group's plan by the policy asked for; a solver that fails leaves the items' own plans and its words."""
+    if job.policy != "optimal":
+        return _by_policy(batch, limits, job)
+    try:
+        return solve_group(batch, limits, job.effort)
+    except SolverError as error:
+        alone = batch.solve()
+        cost = float(alone.cost.sum())
+        words = f"each item by itself, shared limits not kept: {error}"
+        empty = [""] * batch.n
+        return GroupPlan(alone.units[0], alone.units[0], "failed", cost, cost, 0, reason=words, binding=empty)
+
+
+def _by_policy(batch: Batch, limits: list[Row], job: Job) -> GroupPlan:
+    """Today's orders of a policy that knows single items only."""
+    chosen = policy(job.policy, **job.parameters)
+    units = np.zeros((batch.n, batch.horizon))
+    units[:, 0] = chosen.order(batch.state, batch.forecast, batch.terms)
+    alone = batch.solve()
+    caps = [row for row in limits if row.price is None and row.basis != "stock"]
+    use = make_columns(caps, batch.terms, units[None], np.zeros((1, batch.n)), None).use.sum(axis=0)
+    over = Master(batch.n, caps).violation(use)
+    broken = [f"{row.label} by {number(v)} {row.measure}" for row, v in zip(caps, over, strict=True) if v > 0]
+    reason = f"policy {job.policy} decides item by item"
+    if broken:
+        reason += "; shared limits it does not keep: " + ", ".join(broken)
+    cost, bound = float(batch.appraise(units[None]).sum()), float(alone.priced.sum())
+    return GroupPlan(units, units, "heuristic", cost, min(bound, cost), 0, reason=reason, binding=[""] * batch.n)

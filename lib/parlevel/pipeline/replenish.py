@@ -1,0 +1,166 @@
+"""Stage replenish: stock, terms, forecast and limits -> orders with a certificate, one solve per supplier-location."""
+
+from __future__ import annotations
+
+import logging
+from functools import partial
+from typing import Any
+
+import pyarrow as pa
+from pyspark import StorageLevel
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from parlevel.config import Config
+from parlevel.domain.periods import SEASON
+from parlevel.domain.replenish.group import plan_group
+from parlevel.domain.replenish.job import Job
+from parlevel.domain.replenish.output import USE
+from parlevel.domain.replenish.plan import Settings
+from parlevel.domain.replenish.solvers.coupled import Effort
+from parlevel.errors import DataError
+from parlevel.pipeline.replenish_rows import packed, shared, with_limits
+from parlevel.pipeline.replenish_shared import chain_row, find_prices, grants
+from parlevel.pipeline.train_groups import pick, union_columns, union_rows
+from parlevel.schemas import contract
+from parlevel.spark.balance import Assignment, longest_first
+from parlevel.spark.grouped import apply_groups
+from parlevel.spark.tables import Tables
+
+log = logging.getLogger(__name__)
+
+KINDS = ("order_plan", "plan_report", "projection")
+OUTPUT = union_columns(*(contract(name).data_columns for name in KINDS), USE)
+MAX_TASKS = 500
+# Times that the groups are planned again because what all share was overdrawn.
+PLANS = 4
+
+
+def run(tables: Tables, cfg: Config) -> str:
+    """Plan the orders of every series; write order_plan, plan_report and projection.
+
+    Raises:
+        DataError: terms or stock are missing or wrong, or a series has no row in order_plan.
+    """
+    resources = tables.read("resources").persist()
+    rows = with_limits(packed(tables, cfg), resources).persist(StorageLevel.DISK_ONLY)
+    try:
+        n_series = rows.count()
+        expected = tables.read("series_profile").count()
+        if n_series != expected:
+            raise DataError(
+                f"every series must be packed once ({expected:,}). Got {n_series:,}: a key is repeated in "
+                f"supply_terms, inventory, forecast_status or panel. Run the stages from sources again."
+            )
+        plan, chain = transform(rows, resources, cfg=cfg)
+        try:
+            parts = {name: pick(plan, name, contract(name).data_columns) for name in KINDS}
+            if chain is not None:
+                parts["plan_report"] = parts["plan_report"].unionByName(chain)
+            for name in KINDS:
+                tables.write(name, parts[name], files=4 if name != "plan_report" else 1)
+        finally:
+            plan.unpersist()
+    finally:
+        rows.unpersist()
+        resources.unpersist()
+    return _report(tables, n_series)
+
+
+def transform(rows: DataFrame, resources: DataFrame, *, cfg: Config) -> tuple[DataFrame, DataFrame | None]:
+    """Plan every group.
+
+    Args:
+        rows: from `with_limits`.
+        resources: contract `resources`.
+        cfg: the configuration.
+
+    Returns: rows of all three tables with the table's name in `kind`, persisted; and the row of plan_report for
+        what all groups share, if anything is.
+    """
+    tasks = assignment(rows)
+    job = make_job(rows, resources, cfg)
+    search = find_prices(rows, job, tasks, cfg) if job.shared else None
+    if search is None or search.fits:
+        return solve(rows, job, tasks).persist(StorageLevel.DISK_ONLY), None
+    job = make_job(rows, resources, cfg, dict(zip(search.labels, search.price.tolist(), strict=True)))
+    limited = rows
+    for attempt in range(PLANS):
+        plan = solve(limited, job, tasks).persist(StorageLevel.DISK_ONLY)
+        use = pick(plan, "shared_use", USE)
+        granted, over = grants(use, everything=attempt >= 1)
+        if not over:
+            break
+        if attempt < PLANS - 1:
+            log.info("shared limits overdrawn in %d periods: groups plan again with their shares", over)
+            granted = granted.persist()
+            granted.count()  # kept before the plan that it comes from is forgotten
+            limited = rows.drop("grants").join(F.broadcast(granted), "solve_group", "left")
+            plan.unpersist()
+    return plan, chain_row(use, search, over, cfg)
+
+
+def solve(rows: DataFrame, job: Job, tasks: Assignment) -> DataFrame:
+    """One solve a group, in the workers."""
+    return apply_groups(rows, ["solve_group"], partial(_plan, job=job), OUTPUT, assignment=tasks)
+
+
+def _plan(table: pa.Table, *, job: Job) -> pa.Table:
+    made = plan_group(table, job)
+    parts = {name: getattr(made, name) for name in (*KINDS, "shared_use")}
+    return union_rows(parts, OUTPUT)
+
+
+def make_job(rows: DataFrame, resources: DataFrame, cfg: Config, prices: dict[str, float] | None = None) -> Job:
+    """What every group shares; only limits and prices, never series, pass the driver."""
+    replenish, calendar = cfg.replenish, cfg.calendar
+    last = rows.select(F.max("cutoff_index")).head(1)[0][0]
+    limits: list[dict[str, Any]] = [
+        row.asDict() for row in resources.where(shared()).drop("assumed").orderBy("resource_id", "period").collect()
+    ]
+    settings = Settings(
+        horizon=calendar.horizon, season=SEASON[calendar.period], n_paths=replenish.n_paths, seed=cfg.seed
+    )
+    effort = Effort(replenish.solver, replenish.time_limit, replenish.max_gap, replenish.rounds)
+    return Job(
+        int(last), calendar.period, settings, effort, replenish.policy, replenish.parameters, tuple(limits),
+        prices or {},
+    )  # fmt: skip
+
+
+def assignment(rows: DataFrame) -> Assignment:
+    """A task for each group, heaviest first."""
+    sizes = rows.groupBy("solve_group").agg(F.count("*").alias("n"), F.count("resources").alias("limited")).collect()
+    # bounded: one row a group; shared limits cost a group about as much again as its items
+    work = [(row["solve_group"], 10.0 + row["n"] + 2.0 * row["limited"]) for row in sizes]
+    return longest_first(work, MAX_TASKS)
+
+
+def _report(tables: Tables, n_series: int) -> str:
+    """Every series has a decision for tomorrow; say what was decided.
+
+    Raises:
+        DataError: a series has none.
+    """
+    plan, report = tables.read("order_plan"), tables.read("plan_report")
+    first = plan.agg(F.countDistinct("series_id").alias("n")).head(1)[0]["n"]
+    if first != n_series:
+        raise DataError(
+            f"every series must have a decision in order_plan ({n_series:,}). Got {first:,}. "
+            f"Look at plan_report for groups that are missing and run `parlevel stage replenish` again."
+        )
+    groups = report.where("supplier_id <> '*'")
+    status = groups.groupBy("status").count().orderBy("status").collect()  # bounded: five
+    total = groups.agg(
+        F.round(F.sum(F.col("order_value").cast("decimal(38,6)")), 0).alias("value"),
+        F.sum(F.col("objective").cast("decimal(38,6)")).alias("objective"),
+        F.sum(F.col("bound").cast("decimal(38,6)")).alias("bound"),
+    ).head(1)[0]
+    today = plan.where("order_qty > 0").agg(F.min("order_date")).head(1)[0][0]
+    gap = float(total["objective"] - total["bound"]) / max(abs(float(total["bound"])), 1e-9) if total["bound"] else 0.0
+    words = ", ".join(f"{row['count']:,} {row['status']}" for row in status)
+    return (
+        f"{n_series:,} series in {sum(r['count'] for r in status):,} groups: {words}; orders worth "
+        f"{float(total['value'] or 0):,.0f} over the horizon, the first on {today}; "
+        f"all groups within {100 * gap:.2f} % of their bounds"
+    )

@@ -1,0 +1,147 @@
+"""The rows of the replenish stage: one a series with stock, terms, forecast and what its group shares."""
+
+from __future__ import annotations
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+
+from parlevel.config import Config
+from parlevel.domain.replenish.constraints.resource import CAPACITIES
+from parlevel.domain.replenish.packed import NUMBERS, PACKED, WHOLE
+from parlevel.errors import DataError, offenders
+from parlevel.spark.periods import period_index
+from parlevel.spark.tables import Tables
+
+HISTORY = 182  # periods of history that policies on history may look at
+RESOURCE = ("resource_id", "period", "kind", "measure", "amount", "cost")
+
+
+def packed(tables: Tables, cfg: Config) -> DataFrame:
+    """One row a series, columns `PACKED`; every series of `series_profile` has one.
+
+    Raises:
+        DataError: a series has no terms or no stock, a term breaks its rule, or the stock is of another period
+            than the forecast starts from.
+    """
+    profile = tables.read("series_profile").select("series_id", "product_id", "location_id", "content_key")
+    terms, stock = tables.read("supply_terms"), tables.read("inventory")
+    _check_terms(profile, terms, stock)
+    panel = tables.read("panel")
+    _check_stock(stock, panel, cfg)
+    return join(
+        profile, terms, stock, tables.read("forecast"), tables.read("forecast_status"), tables.read("failures"), panel,
+        cfg=cfg,
+    )  # fmt: skip
+
+
+def join(
+    profile: DataFrame,
+    terms: DataFrame,
+    stock: DataFrame,
+    forecast: DataFrame,
+    status: DataFrame,
+    failures: DataFrame,
+    panel: DataFrame,
+    *,
+    cfg: Config,
+) -> DataFrame:
+    """Pack the contract tables; see `packed`."""
+    period = cfg.calendar.period
+    steps = F.array_sort(F.collect_list(F.struct("step", "demand_mean", "levels", "demand_quantiles")))
+    curves = forecast.groupBy("series_id").agg(steps.alias("steps")).select(
+        "series_id",
+        F.transform("steps", lambda s: s["demand_mean"]).alias("mean"),
+        F.element_at("steps", 1)["levels"].alias("levels"),
+        F.flatten(F.transform("steps", lambda s: s["demand_quantiles"])).alias("quantiles"),
+    )  # fmt: skip
+    past = panel.select(
+        "series_id",
+        F.expr(f"slice(demand, greatest(size(demand) - {HISTORY - 1}, 1), {HISTORY})").alias("history"),
+        period_index(F.col("cutoff"), period).alias("_cutoff"),
+    )
+    why = failures.groupBy("series_id").agg(F.min("reason").alias("_failed"))
+    joined = (
+        profile.join(terms.withColumnRenamed("assumed", "_terms_assumed"), "series_id")
+        .join(stock.withColumnRenamed("assumed", "_stock_assumed"), "series_id")
+        .join(past, "series_id", "left")
+        .join(curves, "series_id", "left")
+        .join(status.select("series_id", "path_correlation"), "series_id", "left")
+        .join(why, "series_id", "left")
+    )
+    due = F.transform("due_dates", lambda d: (period_index(d, period) - F.col("_cutoff")).cast("int"))
+    return joined.select(
+        "series_id", "product_id", "location_id", "supplier_id", _group().alias("solve_group"), "content_key",
+        (F.col("_terms_assumed") | F.col("_stock_assumed")).alias("assumed"),
+        F.when(F.col("mean").isNull(), F.coalesce("_failed", F.lit("it is in no forecast"))).alias("missing"),
+        F.col("_cutoff").alias("cutoff_index"),
+        "mean", "levels", "quantiles", "path_correlation", "history", "on_hand", "backorders",
+        F.when(F.size("due_dates") > 0, due).otherwise(F.array().cast("array<int>")).alias("due_steps"), "due_qty",
+        *NUMBERS, *WHOLE,
+    ).select(*(column.name for column in PACKED))  # fmt: skip
+
+
+def with_limits(rows: DataFrame, resources: DataFrame) -> DataFrame:
+    """Rows with the limits of their own group, as JSON, in `resources`, and empty `grants`.
+
+    A supplier minimum or a truck is one delivery's: it holds for each location that the supplier serves. Other limits
+    belong to a group only where both supplier and location are named.
+    """
+    groups = rows.select("solve_group", "supplier_id", "location_id").distinct()
+    own = resources.where(~shared()).select(
+        *RESOURCE, F.col("supplier_id").alias("_supplier"), F.col("location_id").alias("_location")
+    )
+    fits = (F.col("_supplier").isNull() | (F.col("_supplier") == F.col("supplier_id"))) & (
+        F.col("_location").isNull() | (F.col("_location") == F.col("location_id"))
+    )
+    listed = F.to_json(F.array_sort(F.collect_list(F.struct(*RESOURCE))))
+    limits = groups.join(F.broadcast(own), fits).groupBy("solve_group").agg(listed.alias("resources"))
+    return rows.join(F.broadcast(limits), "solve_group", "left").withColumn("grants", F.lit(None).cast("string"))
+
+
+def shared() -> Column:
+    """Whether a row of `resources` holds over several groups: a capacity that does not name supplier and location."""
+    named = F.col("supplier_id").isNotNull() & F.col("location_id").isNotNull()
+    return F.col("kind").isin(*CAPACITIES) & ~named
+
+
+def _group() -> Column:
+    return F.concat_ws(" @ ", "supplier_id", "location_id")
+
+
+def _check_terms(profile: DataFrame, terms: DataFrame, stock: DataFrame) -> None:
+    """Every series has terms and stock, and terms keep the rules of their contract."""
+    for name, table in (("supply_terms", terms), ("inventory", stock)):
+        missing = profile.join(table.select("series_id"), "series_id", "left_anti")
+        _refuse(missing, f"every series must have a row in {name}", f"Add the rows to {name}, or let the source assume")
+    rules = {
+        "lead_time must be an integer >= 0 (periods)": F.col("lead_time") < 0,
+        "review_period must be an integer >= 1 (periods)": F.col("review_period") < 1,
+        "case_pack must be > 0 (units)": ~(F.col("case_pack") > 0),
+        "min_order_qty must be >= 0 (units)": ~(F.col("min_order_qty") >= 0),
+        "holding_cost, shortage_cost and order_cost must be >= 0": (
+            ~(F.col("holding_cost") >= 0) | ~(F.col("shortage_cost") >= 0) | ~(F.col("order_cost") >= 0)
+        ),
+    }
+    used = terms.join(profile.select("series_id"), "series_id", "left_semi")
+    broken = used.select(*(F.max(rule.cast("int")).alias(str(k)) for k, rule in enumerate(rules.values()))).head(1)[0]
+    for k, (words, rule) in enumerate(rules.items()):
+        if broken[str(k)]:
+            _refuse(used.where(rule), words, "Fix supply_terms")
+
+
+def _check_stock(stock: DataFrame, panel: DataFrame, cfg: Config) -> None:
+    """The stock is of the end of the cutoff: an older one would order for demand that has been served."""
+    period = cfg.calendar.period
+    ends = panel.select("series_id", period_index(F.col("cutoff"), period).alias("_end"))
+    late = stock.join(ends, "series_id").where(period_index(F.col("as_of"), period) != F.col("_end"))
+    _refuse(late, "inventory.as_of must be the last period learnt from", "Set calendar.cutoff, or take stock again")
+    negative = stock.where(~(F.col("on_hand") >= 0) | ~(F.col("backorders") >= 0))
+    _refuse(negative, "on_hand and backorders must be >= 0 (units)", "Fix inventory")
+
+
+def _refuse(offending: DataFrame, rule: str, way_out: str) -> None:
+    """Raise where any row offends, with the count and three examples."""
+    some = [row["series_id"] for row in offending.select("series_id").orderBy("series_id").limit(3).collect()]
+    if some:
+        n = offending.count()
+        raise DataError(f"{rule}. Got {n:,} that do not: {offenders(some)}. {way_out}.")
