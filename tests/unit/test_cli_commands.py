@@ -166,6 +166,20 @@ def test_tables_lists_contracts_with_counts_and_explains_one(call, tmp_path: Pat
     assert "unnest(levels)" in call("tables", "forecast_quantiles")[1]
 
 
+def test_init_drafts_a_configuration_that_loads_and_overwrites_nothing(call, tmp_path: Path):
+    sales = tmp_path / "sales.csv"
+    sales.write_text("sku,store,day,qty\n" + "".join(f"A,S1,2024-01-{k:02d},{k}\n" for k in range(1, 20)))
+    out = tmp_path / "mine.yaml"
+    code, shown, _ = call("init", str(sales), "--out", str(out), at=None)
+    assert code == 0
+    assert "parlevel run --config" in shown
+    assert yaml.safe_load(out.read_text())["source"]["name"] == "tables"
+    assert call("config", "--config", str(out))[0] == 0
+    code, _, err = call("init", str(sales), "--out", str(out), at=None)
+    assert code == 2
+    assert "--force" in err
+
+
 def test_stages_between():
     assert between(None, None) == list(STAGES)
     assert between("train", "replenish") == ["train", "forecast", "replenish"]
@@ -185,13 +199,16 @@ def test_looking_needs_no_spark_and_no_heavy_library(built: Path):
         "            raise ImportError('blocked ' + name)\n"
         "sys.meta_path.insert(0, Block())\n"
         "from parlevel.cli import main\n"
-        "main(sys.argv[1:])\n"
+        "for words in (['sql', 'SELECT 1 AS n FROM forecast', '-f', 'csv'], ['tables'], ['config'], ['report']):\n"
+        "    try:\n"
+        "        main([*words, *sys.argv[1:]])\n"
+        "    except SystemExit as end:\n"
+        "        assert not end.code, words\n"
     )
     where = ["--set", f"paths.warehouse={built}", "--set", f"paths.report={built}/r.html"]
-    for words in (["sql", "SELECT count(*) AS n FROM forecast", "-f", "csv"], ["tables"], ["config"], ["report"]):
-        command = [sys.executable, "-c", script, *words, *where]
-        done = subprocess.run(command, env={"PYTHONPATH": str(LIB)}, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stderr
+    command = [sys.executable, "-c", script, *where]
+    done = subprocess.run(command, env={"PYTHONPATH": str(LIB)}, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
     assert (built / "r.html").stat().st_size > 10_000
 
 
