@@ -86,7 +86,7 @@ class UserTables(Cached):
             if field.type.startswith("array") and not dict(df.dtypes)[field.sources[0]].startswith("array"):
                 raise SchemaError(
                     f"{where}.columns.{field.name} must be an array column, got {field.sources[0]!r}. Give open orders "
-                    "as a table of their own: open_orders: {path: .., columns: {product_id: .., date: .., quantity: ..}}"
+                    "as a table of their own, open_orders, with columns product_id, date and quantity"
                 )
         rows, counts = count_unreadable(df, fields, _required(name), self._options.separator, table, where)
         if counts:

@@ -1,0 +1,122 @@
+"""A first configuration for a user's own files, from looking at them (no Spark, no Java).
+
+Every file is sampled; names and values of its columns say what it is (sales, products, prices, stock,
+terms) and which column means what. What was seen is written beside every guess.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import yaml
+
+from parlevel.errors import DataError
+from parlevel.sources.guess import Guess, are_lines, guess_table, period_of
+from parlevel.sources.samples import Sample, read_sample
+
+ORDER = ("sales", "products", "prices", "inventory", "supply_terms", "promotions", "calendar", "locations")
+
+
+def draft(paths: Sequence[str | Path]) -> str:
+    """Commented YAML for the source `tables`, drafted from files.
+
+    Args:
+        paths: CSV or Parquet files, or Delta folders; one of them holds sales.
+
+    Raises:
+        DataError: a file cannot be read, or none of them looks like sales; says what was seen.
+    """
+    if not paths:
+        raise DataError("parlevel init needs at least one file: the one with your sales. Got none.")
+    samples = [read_sample(Path(path)) for path in paths]
+    guesses = [guess_table(sample) for sample in samples]
+    by_table: dict[str, Guess] = {}
+    for guess in guesses:
+        if guess.table in by_table:
+            first = by_table[guess.table].sample.path
+            raise DataError(
+                f"{guess.sample.path} and {first} both look like {guess.table}. Give one file for each; files that are "
+                "parts of one table are read by a pattern such as sales_*.csv in the configuration."
+            )
+        if guess.table:
+            by_table[guess.table] = guess
+    if "sales" not in by_table:
+        raise DataError(_no_sales(samples))
+    unknown = [guess for guess in guesses if not guess.table]
+    return _text([by_table[name] for name in ORDER if name in by_table], unknown)
+
+
+def _no_sales(samples: Sequence[Sample]) -> str:
+    seen = "\n".join(f"  {sample.path}: {', '.join(sample.names[:12])}" for sample in samples)
+    wide = [sample for sample in samples if sample.date_named > 5]
+    hint = (
+        f" {wide[0].path} has {wide[0].date_named} columns named like dates: unpivot it first, so that it has one row "
+        "per item and date."
+        if wide
+        else ""
+    )
+    return (
+        "one file must hold sales: a column with dates, one that names the item, and one with the units sold. "
+        f"None of these has all three:\n{seen}\n"
+        f"Name the columns so (date, sku, quantity) or write the mapping by hand, from conf/examples/tables.yaml.{hint}"
+    )
+
+
+def _text(guesses: Sequence[Guess], unknown: Sequence[Guess]) -> str:
+    sales = next(guess for guess in guesses if guess.table == "sales")
+    period, why = period_of(sales)
+    horizon = {"day": 28, "week": 8, "month": 6}[period]
+    lines = [
+        "# Drafted by `parlevel init` from looking at the files: read it, mend it, then",
+        "#   parlevel run --config THIS_FILE",
+        "# Columns are written as parlevel's name: your file's name. Leave out what you do not have.",
+        f"name: {yaml.safe_dump(Path(sales.sample.path).stem).splitlines()[0]}",
+        "source:",
+        "  name: tables",
+        "  options:",
+        "    tables:",
+    ]
+    for guess in guesses:
+        lines += _table_lines(guess)
+    for guess in unknown:
+        lines.append(f"      # {guess.sample.path}: not used; its columns: {', '.join(guess.sample.names[:12])}")
+    missing = [name for name in ("prices", "inventory", "supply_terms") if name not in {g.table for g in guesses}]
+    if missing:
+        lines.append(f"      # not given: {', '.join(missing)} (assumed by the rules of docs/sources.md)")
+    lines += ["calendar:", f"  period: {period} # {why}", f"  horizon: {horizon} # {period}s to forecast"]
+    repeated = are_lines(sales)
+    if repeated > 0.01 * len(sales.sample.column(sales.columns["date"]).cells):
+        lines += ["clean:", f"  duplicates: sum # {repeated:,} rows of the sample repeat an item and day: add them up"]
+    return "\n".join(lines) + "\n"
+
+
+def _table_lines(guess: Guess) -> list[str]:
+    sample = guess.sample
+    lines = [
+        f"      {guess.table}: # {sample.rows:,} rows; {guess.why}",
+        f"        path: {_scalar(sample.path)}",
+        f"        format: {sample.format}",
+    ]
+    if sample.format == "csv" and sample.delimiter != ",":
+        lines.append(f"        delimiter: {_quoted(sample.delimiter)}")
+    if sample.decimal != ".":
+        lines.append(f"        decimal: {_quoted(sample.decimal)} # seen in {', '.join(sample.comma_columns[:3])}")
+    if guess.date_format:
+        lines.append(f"        date_format: {_quoted(guess.date_format)} # {guess.date_note}")
+    lines.append("        columns:")
+    for column, source in guess.columns.items():
+        examples = ", ".join(sample.column(source).examples[:3])
+        lines.append(f"          {column}: {_scalar(source)} # e.g. {examples}")
+    unused = [name for name in sample.names if name not in guess.columns.values()]
+    if unused:
+        lines.append(f"          # not used: {', '.join(unused[:15])}")
+    return lines
+
+
+def _scalar(text: str) -> str:
+    return yaml.safe_dump(text, width=1000, allow_unicode=True).split("\n...")[0].strip()
+
+
+def _quoted(text: str) -> str:
+    return '"\\t"' if text == "\t" else f'"{text}"'

@@ -1,0 +1,193 @@
+"""A look into a user's file: its columns, some of their values, and how numbers and dates are written."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from parlevel.errors import DataError
+
+SAMPLE_ROWS = 5000
+SAMPLE_BYTES = 2**21
+NUMBER = re.compile(r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$")
+COMMA_NUMBER = re.compile(r"^[+-]?\d{1,3}(\.\d{3})*,\d+$|^[+-]?\d+,\d+$")
+# strftime and Spark's spelling; where several fit, the first is taken and the doubt is said.
+FORMATS = (
+    ("%Y-%m-%d", None), ("%Y-%m-%d %H:%M:%S", None), ("%Y-%m-%dT%H:%M:%S", None), ("%d.%m.%Y", "dd.MM.yyyy"),
+    ("%d/%m/%Y", "dd/MM/yyyy"), ("%m/%d/%Y", "MM/dd/yyyy"), ("%Y/%m/%d", "yyyy/MM/dd"), ("%Y%m%d", "yyyyMMdd"),
+    ("%d-%m-%Y", "dd-MM-yyyy"), ("%m-%d-%Y", "MM-dd-yyyy"), ("%d.%m.%y", "dd.MM.yy"), ("%m/%d/%y", "MM/dd/yy"),
+    ("%d/%m/%y", "dd/MM/yy"), ("%d-%b-%Y", "dd-MMM-yyyy"), ("%d %b %Y", "dd MMM yyyy"),
+    ("%d.%m.%Y %H:%M", "dd.MM.yyyy HH:mm"), ("%d/%m/%Y %H:%M", "dd/MM/yyyy HH:mm"),
+    ("%m/%d/%Y %H:%M", "MM/dd/yyyy HH:mm"), ("%Y-%m", "yyyy-MM"),
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A column of a sample.
+
+    Attributes:
+        name: as the file says.
+        kind: number, date, flag or text.
+        values: the sample's texts that are not empty.
+        cells: all its texts, row by row.
+        layouts: date formats (Spark's letters, None = ISO) that fit all values; a date's only.
+    """
+
+    name: str
+    kind: str
+    values: tuple[str, ...]
+    layouts: tuple[str | None, ...] = ()
+    cells: tuple[str, ...] = ()
+
+    @property
+    def distinct(self) -> int:
+        """Different values in the sample."""
+        return len(set(self.values))
+
+    @property
+    def examples(self) -> list[str]:
+        """The first different values, short."""
+        return [value[:24] for value in dict.fromkeys(self.values)][:3]
+
+
+@dataclass(frozen=True)
+class Sample:
+    """The beginning of a file."""
+
+    path: str
+    format: str
+    columns: tuple[Seen, ...]
+    rows: int
+    delimiter: str = ","
+    decimal: str = "."
+
+    @property
+    def names(self) -> list[str]:
+        """Column names."""
+        return [column.name for column in self.columns]
+
+    @property
+    def date_named(self) -> int:
+        """How many columns are named like dates (a wide table)."""
+        return sum(_layouts([name]) != () for name in self.names)
+
+    @property
+    def comma_columns(self) -> list[str]:
+        """Columns whose numbers have a decimal comma."""
+        return [c.name for c in self.columns if c.kind == "number" and any("," in value for value in c.values)]
+
+    def column(self, name: str) -> Seen:
+        """The column called `name`."""
+        return next(column for column in self.columns if column.name == name)
+
+
+def read_sample(path: Path) -> Sample:
+    """Look at the first rows of a CSV or Parquet file or a Delta folder.
+
+    Raises:
+        DataError: it is not there, empty, or none of the three.
+    """
+    if not path.exists():
+        folder = path.parent if path.parent.is_dir() else Path(".")
+        there = sorted(entry.name for entry in folder.iterdir() if not entry.name.startswith("."))[:10]
+        raise DataError(f"file must exist. Got {str(path)!r}. In {str(folder)!r} there is: {', '.join(there)}.")
+    if path.is_file() and path.stat().st_size == 0:
+        raise DataError(f"{path} is empty (0 bytes). Export it again.")
+    if (path / "_delta_log").is_dir() or path.suffix.lower() in (".parquet", ".pq") or path.is_dir():
+        return _typed(path)
+    if path.suffix.lower() in (".xlsx", ".xls", ".ods"):
+        raise DataError(f"{path} is a spreadsheet, which parlevel does not read. Save it as CSV (UTF-8).")
+    return _csv(path)
+
+
+def _typed(path: Path) -> Sample:
+    """A Parquet file or folder, or a Delta table."""
+    import pyarrow as pa
+    import pyarrow.dataset as ds
+
+    delta = (path / "_delta_log").is_dir()
+    try:
+        if delta:
+            from deltalake import DeltaTable
+
+            data = DeltaTable(str(path)).to_pyarrow_dataset()
+        else:
+            data = ds.dataset(str(path), format="parquet")
+        rows, head = data.count_rows(), data.head(SAMPLE_ROWS)
+    except (pa.ArrowInvalid, OSError) as error:
+        raise DataError(f"{path} must be a CSV or Parquet file or a Delta folder. {error}") from None
+    columns = []
+    for field, values in zip(head.schema, head.columns, strict=True):
+        texts = ["" if value is None else str(value) for value in values.to_pylist()]
+        columns.append(describe(field.name, texts))
+    return _checked(Sample(str(path), "delta" if delta else "parquet", tuple(columns), rows))
+
+
+def _csv(path: Path) -> Sample:
+    with path.open("rb") as file:
+        head = file.read(SAMPLE_BYTES)
+    text = head.decode("utf-8-sig", errors="replace")
+    if "\x00" in text:
+        raise DataError(f"{path} must be a CSV or Parquet file or a Delta folder. Got bytes that are no text.")
+    whole = len(head) < SAMPLE_BYTES
+    lines = text.splitlines() if whole else text.splitlines()[:-1]
+    if len(lines) < 2:
+        raise DataError(f"{path} must have a line of column names and rows below it. Got {len(lines)} line.")
+    delimiter = max(",;\t|", key=lambda mark: (min(line.count(mark) for line in lines[:20]), lines[0].count(mark)))
+    table = list(csv.reader(io.StringIO("\n".join(lines[: SAMPLE_ROWS + 1])), delimiter=delimiter))
+    names, body = [name.strip() for name in table[0]], [row for row in table[1:] if len(row) == len(table[0])]
+    if not body:
+        raise DataError(f"{path}: no row has as many values as there are column names ({len(names)}): {names[:10]}.")
+    columns = tuple(
+        describe(name, [value.strip() for value in column])
+        for name, column in zip(names, zip(*body, strict=True), strict=True)
+    )
+    commas = any(column.kind == "number" and any("," in value for value in column.values) for column in columns)
+    rows = len(lines) - 1 if whole else int(path.stat().st_size / (len(head) / len(lines)))
+    return _checked(Sample(str(path), "csv", columns, rows, delimiter, "," if commas else "."))
+
+
+def _checked(sample: Sample) -> Sample:
+    if not sample.rows:
+        raise DataError(f"{sample.path} has no rows. Export it again.")
+    return sample
+
+
+def describe(name: str, texts: list[str]) -> Seen:
+    """What kind of column its values make it.
+
+    >>> describe("day", ["31.12.2023", "01.02.2024"]).layouts
+    ('dd.MM.yyyy',)
+    """
+    values = tuple(text for text in texts if text.lower() not in ("", "na", "n/a", "null", "none", "nan"))
+    cells = tuple(texts)
+    if not values:
+        return Seen(name, "text", (), (), cells)
+    layouts = _layouts(list(values))
+    if layouts and not (all(NUMBER.match(value) for value in values) and "yyyyMMdd" not in layouts):
+        return Seen(name, "date", values, layouts, cells)
+    if {value.lower() for value in values} <= {"true", "false", "yes", "no", "y", "n", "t", "f"}:
+        return Seen(name, "flag", values, (), cells)
+    if all(NUMBER.match(value) or COMMA_NUMBER.match(value) for value in values):
+        return Seen(name, "number", values, (), cells)
+    return Seen(name, "text", values, (), cells)
+
+
+def _layouts(values: list[str]) -> tuple[str | None, ...]:
+    """Date formats that fit all of some values spread over the sample."""
+    chosen = values[:: max(1, len(values) // 200)]
+    fits = [ours for theirs, ours in FORMATS if all(_reads(value, theirs) for value in chosen)]
+    return tuple(dict.fromkeys(fits))
+
+
+def _reads(value: str, layout: str) -> bool:
+    text = value.split("+")[0].split(".")[0] if layout.startswith("%Y-%m-%d") else value
+    try:
+        return datetime.strptime(text, layout).year > 1950
+    except ValueError:
+        return False

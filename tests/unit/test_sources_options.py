@@ -1,0 +1,147 @@
+"""Options of the sources are checked before any work, and the errors teach."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from parlevel.config import Config, load
+from parlevel.errors import ConfigError, DataError
+from parlevel.sources.registry import source
+from parlevel.sources.user_options import Options, TableOptions, check, date_format
+
+
+def configured(name: str, options: dict[str, Any] | None = None, period: str = "day") -> Config:
+    return Config.model_validate({"source": {"name": name, "options": options or {}}, "calendar": {"period": period}})
+
+
+def make(name: str, options: dict[str, Any] | None = None, period: str = "day") -> object:
+    return source(name, configured(name, options, period))
+
+
+def user(**tables: dict[str, Any]) -> Options:
+    return Options.model_validate({"tables": tables})
+
+
+SALES = {"path": "s.csv", "columns": {"series_id": "sku", "date": "day", "sales": "qty"}}
+
+
+def test_an_unknown_source_names_the_nearest() -> None:
+    with pytest.raises(ConfigError, match=r"source\.name: .*Did you mean 'synthetic'"):
+        make("sintetic")
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "message"),
+    [
+        ("synthetic", {"seres": 5}, r"source\.options\.seres: unknown key\. Did you mean 'series'"),
+        ("synthetic", {"series": 0}, r"series: Input should be greater than or equal to 1\. Got 0"),
+        ("complete_journey", {"level": "shop"}, r"level: .*'chain' or 'store'.*Got 'shop'"),
+        ("tables", {"tables": {"sales": {"pth": "x"}}}, r"tables\.sales\.pth: unknown key\. Did you mean 'path'"),
+        ("tables", {"tables": {"sales": {}}}, r"tables\.sales\.path: Field required"),
+    ],
+)
+def test_a_wrong_option_is_explained(name: str, options: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        make(name, options)
+
+
+@pytest.mark.parametrize(("name", "period"), [("vn2", "day"), ("carparts", "week"), ("m5", "year")])
+def test_a_period_that_the_source_cannot_give_is_refused(name: str, period: str) -> None:
+    with pytest.raises((ConfigError, ValueError), match="period"):
+        make(name, period=period)
+
+
+def test_m5_monthly_needs_months() -> None:
+    with pytest.raises(ConfigError, match=r"calendar\.period must be month .*Got 'day'"):
+        make("m5", {"level": "monthly"})
+
+
+def test_missing_reference_data_names_files_and_setting(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"needs the files \['sales\.parquet'\].*source\.options\.data_dir"):
+        make("store_item", {"data_dir": str(tmp_path)})
+
+
+def test_synthetic_fingerprint_follows_parameters_and_seed() -> None:
+    base = source("synthetic", configured("synthetic")).fingerprint()
+    assert source("synthetic", configured("synthetic")).fingerprint() == base
+    assert source("synthetic", configured("synthetic", {"days": 400})).fingerprint() != base
+    seeded = load(sets=["source.name=synthetic", "seed=2"])
+    assert source("synthetic", seeded).fingerprint() != base
+
+
+def test_tables_fingerprint_follows_the_content(tmp_path: Path) -> None:
+    file = tmp_path / "s.csv"
+    file.write_text("sku,day,qty\na,2024-01-01,1\n")
+    options = {"tables": {"sales": {**SALES, "path": str(file)}}}
+    before = source("tables", configured("tables", options)).fingerprint()
+    file.write_text("sku,day,qty\na,2024-01-01,2\n")
+    assert source("tables", configured("tables", options)).fingerprint() != before
+
+
+def test_a_good_mapping_is_accepted() -> None:
+    check(user(sales={"path": "s", "columns": {"series_id": ["store", "sku"], "date": "day", "sales": "qty"}}))
+    check(user(sales={"path": "s", "columns": {"series_id": "sku", "product_id": "sku", "date": "d", "sales": "q"}}))
+    check(user(sales={"path": "s"}))
+
+
+@pytest.mark.parametrize(
+    ("columns", "message"),
+    [
+        ({"series_id": "sku", "date": "day", "sale": "qty"}, r"'sale' is not a column of sales\. Did you mean 'sales'"),
+        ({"series_id": "sku", "date": "day"}, r"must say which column of the file is \['sales'\]"),
+        ({"date": "day", "sales": "qty"}, r"which column names the series: series_id, or product_id"),
+        ({"series_id": "sku", "date": "qty", "sales": "qty"}, r"sales and date both read the file's column 'qty'"),
+        ({"series_id": "sku", "date": ["a", "b"], "sales": "q"}, r"only \['series_id', .* may join several columns"),
+        ({"sku": "series_id", "date": "day", "sales": "qty"}, r"'sku' is not a column of sales.*parlevel's name: your"),
+    ],
+)
+def test_a_wrong_mapping_teaches(columns: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        check(user(sales={"path": "s.csv", "columns": columns}))
+
+
+def test_an_unknown_table_names_the_nearest() -> None:
+    with pytest.raises(ConfigError, match=r"tables\.sale: table must be one of .*Did you mean 'sales'"):
+        check(user(sale=SALES))
+
+
+def test_sales_are_needed() -> None:
+    with pytest.raises(ConfigError, match=r"must name the table sales\. Got \['prices'\]"):
+        check(user(prices={"path": "p.csv"}))
+
+
+def test_a_column_is_mapped_or_constant_not_both() -> None:
+    with pytest.raises(ConfigError, match=r"\['date'\] must be in columns or in constants"):
+        check(user(sales={**SALES, "constants": {"date": "2024-01-01"}}))
+
+
+@pytest.mark.parametrize(
+    ("given", "spark"),
+    [("dd.MM.yyyy", "dd.MM.yyyy"), ("%d.%m.%Y", "dd.MM.yyyy"), ("%Y-%m-%d %H:%M", "yyyy-MM-dd HH:mm"), (None, None)],
+)
+def test_date_formats_are_understood(given: str | None, spark: str | None) -> None:
+    assert date_format(TableOptions(path="x", date_format=given), "here") == spark
+
+
+@pytest.mark.parametrize("given", ["DD.MM.YYYY", "day", "yyyy"])
+def test_date_formats_that_mean_something_else_are_refused(given: str) -> None:
+    with pytest.raises(ConfigError, match=r"yyyy, MM and dd, for example .*Got"):
+        date_format(TableOptions(path="x", date_format=given), "here")
+
+
+@pytest.mark.parametrize(
+    ("path", "message"),
+    [
+        ("sles.csv", r"must be a file.*Did you mean 'sales\.csv'.*There is: empty\.csv, sales\.csv"),
+        ("no/such/sales.csv", r"there is no folder .*Relative paths start where parlevel is started"),
+        ("empty.csv", r"is empty \(0 bytes\)"),
+    ],
+)
+def test_a_missing_or_empty_file_is_refused_at_once(tmp_path: Path, path: str, message: str) -> None:
+    (tmp_path / "sales.csv").write_text("sku,day,qty\n")
+    (tmp_path / "empty.csv").touch()
+    with pytest.raises(DataError, match=message):
+        make("tables", {"tables": {"sales": {**SALES, "path": str(tmp_path / path)}}})
