@@ -71,7 +71,9 @@ def solve_linear(program: Program, seconds: float) -> Solution:
     )
 
 
-def solve_integer(program: Program, name: str, gap: float, seconds: float) -> Solution:
+def solve_integer(
+    program: Program, name: str, gap: float, seconds: float, start: Floats | None = None, extra: str = ""
+) -> Solution:
     """Solve a mixed integer program.
 
     Args:
@@ -79,22 +81,43 @@ def solve_integer(program: Program, name: str, gap: float, seconds: float) -> So
         name: SCIP, HIGHS or CP_SAT.
         gap: relative gap at which the solver may stop.
         seconds: time limit.
+        start: (n_variables,) a feasible point to begin with, if one is known.
+        extra: further parameters in the solver's own words.
 
     Raises:
         SolverError: the solver is not there, or ended without a feasible point; says what it reported.
     """
+    solution, _ = attempt_integer(program, name, gap, seconds, start, extra)
+    if solution is None:
+        raise SolverError(f"{name} must end with a feasible plan. Got none after {seconds:g} s allowed.")
+    return solution
+
+
+def attempt_integer(
+    program: Program, name: str, gap: float, seconds: float, start: Floats | None = None, extra: str = ""
+) -> tuple[Solution | None, float]:
+    """Like `solve_integer`, but with the bound: no point has less. (None, -inf) where no feasible point was found.
+
+    Raises:
+        SolverError: the solver is not there, or calls the program infeasible.
+    """
     if name not in _NAMES:
         raise SolverError(f"solver must be one of {sorted(_NAMES)}. Got {name!r}.")
-    parameters = _GAP[name].format(gap=max(gap, 1e-6)) if name != "HIGHS" else ""
-    solver, status = _run(_NAMES[name], program, seconds, relaxed=False, parameters=parameters)
-    if status not in ("OPTIMAL", "FEASIBLE") or not solver.has_solution():
+    parameters = "\n".join(p for p in (_GAP[name].format(gap=max(gap, 1e-6)), extra) if p) if name != "HIGHS" else ""
+    solver, status = _run(_NAMES[name], program, seconds, relaxed=False, parameters=parameters, start=start)
+    if status in ("INFEASIBLE", "UNBOUNDED", "ABNORMAL", "MODEL_INVALID", "INVALID_SOLVER_PARAMETERS"):
         raise SolverError(f"{name} must end with a feasible plan. Got {status} after {seconds:g} s allowed.")
+    if status not in ("OPTIMAL", "FEASIBLE") or not solver.has_solution():
+        return None, -np.inf  # OR-Tools keeps a solver's bound only beside a feasible point
+    bound = float(solver.best_objective_bound())
     x = np.array(solver.variable_values())
     x = np.where(program.integer, np.rint(x), x)
-    return Solution(x, float(program.cost @ x), np.zeros(0), status == "OPTIMAL")
+    return Solution(x, float(program.cost @ x), np.zeros(0), status == "OPTIMAL"), bound
 
 
-def _run(name: str, program: Program, seconds: float, *, relaxed: bool, parameters: str) -> tuple[Any, str]:
+def _run(
+    name: str, program: Program, seconds: float, *, relaxed: bool, parameters: str, start: Floats | None = None
+) -> tuple[Any, str]:
     from ortools.linear_solver.python import model_builder_helper as ortools
 
     model: Any = ortools.ModelBuilderHelper()
@@ -104,6 +127,8 @@ def _run(name: str, program: Program, seconds: float, *, relaxed: bool, paramete
     if not relaxed:
         for variable in np.flatnonzero(program.integer).tolist():
             model.set_var_integrality(variable, True)
+    for variable, value in enumerate([] if start is None else start.tolist()):
+        model.add_hint(variable, value)
     solver: Any = ortools.ModelSolverHelper(name)
     if not solver.solver_is_supported():
         raise SolverError(f"this build of OR-Tools has no {name}. Choose another solver in replenish.solver.")
