@@ -23,8 +23,8 @@ log = logging.getLogger(__name__)
 SEASONS_NEEDED = 2
 """Full seasons that a seasonal model needs; shorter series get a model without season."""
 
-SHORTEST = 3
-"""Observations below which nothing is estimated: the series' mean, and the spread of counts."""
+SHORTEST = 8
+"""Observations below which nothing is estimated: the series' mean, and the spread of counts or its own."""
 
 
 class Local:
@@ -223,6 +223,6 @@ def _flat(values: Floats, horizon: int, levels: Floats) -> tuple[Floats, Floats]
     if len(values) >= SHORTEST or mean == 0:
         row = np.full(len(levels), mean)
     else:
-        variance = mean * 1.5 + 0.1 * mean**2
+        variance = max(mean * 1.5 + 0.1 * mean**2, float(values.var(ddof=1)) if len(values) > 1 else 0.0)
         row = nbinom.ppf(levels, mean**2 / (variance - mean), mean / variance)
     return np.full(horizon, mean), np.repeat(row[None, :], horizon, axis=0)
