@@ -46,7 +46,7 @@ def run(tables: Tables, cfg: Config) -> str:
     notes = _write_ruled(tables, {name: frames[name] for name in RULED if name in frames}, cutoff, cfg)
     _assert_counts(tables)
     about = f"{written['series']:,} series, {written['sales']:,} sales records from {cfg.source.name}, cutoff {cutoff}"
-    return "; ".join([about, *notes])
+    return "; ".join([about, *origin.notes, *notes])
 
 
 def check(frames: Mapping[str, DataFrame]) -> dict[str, DataFrame]:
