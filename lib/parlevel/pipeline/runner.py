@@ -36,10 +36,17 @@ class Event:
 
 @dataclass(frozen=True)
 class RunResult:
-    """What a run did."""
+    """What a run did.
+
+    Attributes:
+        run_id: the run.
+        events: one start and one end per stage computed, one event per stage reused.
+        outputs: stage -> the run whose output stands for it.
+    """
 
     run_id: str
     events: tuple[Event, ...]
+    outputs: dict[str, str] = field(default_factory=dict)
 
     @property
     def reused(self) -> list[str]:
@@ -93,7 +100,7 @@ def run(
             continue
         tell(Event(stage, "start"))
         tell(_compute(book, stage))
-    return RunResult(book.run_id, tuple(events))
+    return RunResult(book.run_id, tuple(events), dict(book.outputs))
 
 
 def _compute(book: RunBook, stage: str) -> Event:

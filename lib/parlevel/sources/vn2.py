@@ -15,6 +15,7 @@ from pyspark.sql import functions as F
 
 from parlevel.config import Config
 from parlevel.config.section import Section
+from parlevel.errors import DataError
 from parlevel.sources.base import (
     Cached,
     contract_frame,
@@ -29,7 +30,6 @@ SALES = "Week 0 - 2024-04-08 - Sales.csv"
 IN_STOCK = "Week 0 - In Stock.csv"
 STATE = "Week 0 - 2024-04-08 - Initial State.csv"
 MASTER = "Week 0 - Master.csv"
-CUTOFF = "2024-04-08"
 
 LEAD_TIME, REVIEW_PERIOD = 2, 1  # weeks
 HOLDING, SHORTAGE = 0.2, 1.0  # money per unit left and week, per lost unit
@@ -41,6 +41,9 @@ class Options(Section):
     """Options of the source."""
 
     data_dir: str | None = None  # folder that holds vn2/; null: PARLEVEL_DATA, else ../shared/data
+    sales: str | None = None  # wide sales file (Store, Product, one column a week); null: the contest's week 0
+    in_stock: str | None = None  # wide file of True/False of the same form; null: the contest's week 0
+    state: str | None = None  # stock at the end of the last week in sales; null: the contest's week 0
 
 
 class VN2(Cached):
@@ -49,16 +52,22 @@ class VN2(Cached):
     def __init__(self, options: Mapping[str, Any], cfg: Config) -> None:
         self._options = read_options(Options, options, "vn2")
         require_period(cfg, "vn2", ("week",))
-        self._folder = data_folder(self._options.data_dir, "vn2", (SALES, IN_STOCK, STATE, MASTER))
+        own = {SALES: self._options.sales, IN_STOCK: self._options.in_stock, STATE: self._options.state, MASTER: None}
+        published = [name for name, path in own.items() if path is None]
+        folder = data_folder(self._options.data_dir, "vn2", published)
+        self._files = {name: Path(path) if path else folder / name for name, path in own.items()}
+        absent = [str(file) for file in self._files.values() if not file.is_file()]
+        if absent:
+            raise DataError(f"source 'vn2' needs every file that its options name. Got no file {absent}.")
 
     def fingerprint(self) -> str:
         """Hash of the four files."""
-        return files_fingerprint(self._folder / name for name in (SALES, IN_STOCK, STATE, MASTER))
+        return files_fingerprint(self._files.values())
 
     def load(self, spark: SparkSession) -> dict[str, DataFrame]:
         """All tables; nothing is assumed, and nothing is shared between items."""
-        master = _read(spark, self._folder / MASTER)
-        state = _read(spark, self._folder / STATE)
+        master = _read(spark, self._files[MASTER])
+        state = _read(spark, self._files[STATE])
         return {
             "series": contract_frame(master, "series"),
             "sales": self._sales(spark),
@@ -75,14 +84,18 @@ class VN2(Cached):
                 name=F.concat(F.lit("store "), "location_id"),
                 kind=F.lit("store"),
             ),
-            "inventory": _inventory(state),
+            "inventory": _inventory(state, self._last_week(spark)),
             "supply_terms": _terms(master),
             "resources": rows_frame(spark, "resources", []),
         }
 
+    def _last_week(self, spark: SparkSession) -> str:
+        """First day of the last week in the sales file: the stock is that of its end."""
+        return max(name for name in _read(spark, self._files[SALES]).columns if name[:2] == "20")
+
     def _sales(self, spark: SparkSession) -> DataFrame:
-        sold = _long(_read(spark, self._folder / SALES), "sales")
-        seen = _long(_read(spark, self._folder / IN_STOCK), "in_stock")
+        sold = _long(_read(spark, self._files[SALES]), "sales")
+        seen = _long(_read(spark, self._files[IN_STOCK]), "in_stock")
         return contract_frame(sold.join(seen, ["series_id", "date"], "left"), "sales")
 
 
@@ -102,9 +115,9 @@ def _long(wide: DataFrame, value: str) -> DataFrame:
     return wide.unpivot(["series_id"], weeks, "date", value).withColumn("date", F.col("date").cast("date"))
 
 
-def _inventory(state: DataFrame) -> DataFrame:
+def _inventory(state: DataFrame, cutoff: str) -> DataFrame:
     """Units at the end of the cutoff week, and what arrives in the two weeks after it."""
-    after = [F.date_add(F.lit(CUTOFF).cast("date"), 7 * week) for week in (1, 2)]
+    after = [F.date_add(F.lit(cutoff).cast("date"), 7 * week) for week in (1, 2)]
     due = F.filter(
         F.array(
             *[
@@ -117,7 +130,7 @@ def _inventory(state: DataFrame) -> DataFrame:
     return contract_frame(
         state.withColumn("due", due),
         "inventory",
-        as_of=F.lit(CUTOFF),
+        as_of=F.lit(cutoff),
         on_hand=F.col("End Inventory"),
         backorders=F.lit(0.0),
         due_dates=F.col("due.day"),
