@@ -106,7 +106,7 @@ def environment(**more: str) -> dict[str, str]:
     }
 
 
-def wait(folder: Path, what: str, ready, seconds: int = 90) -> None:
+def wait(folder: Path, what: str, ready, seconds: int = 300) -> None:
     """Wait until `ready()` or fail with the daemons' log."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
