@@ -12,52 +12,51 @@ from parlevel.schemas import contract
 from parlevel.spark.tables import Tables, spark_schema
 
 CUTOFF = dt.date(2024, 3, 31)
+NAMES = ("series_profile", "supply_terms", "inventory", "panel", "forecast", "forecast_status", "failures", "backtest",
+         "resources")  # fmt: skip
 LEVELS = [0.025, 0.1, 0.25, 0.5, 0.75, 0.9, 0.975]
 
 
 def shop(
-    spark: SparkSession,
-    cfg: Config,
-    n: int = 12,
-    rename: str = "s",
-    failed: int = 1,
-    limits: list[dict] | None = None,
-    partitions: int = 2,
-) -> Tables:
-    """Write what the stages read: n series of three suppliers at two locations, the last `failed` without a forecast.
+    spark: SparkSession, horizon: int, n: int = 12, rename: str = "s", failed: int = 1, limits: list[dict] | None = None
+) -> dict[str, DataFrame]:
+    """What the stages read: n series of three suppliers at two locations, the last `failed` without a forecast.
 
     Args:
-        spark, cfg: session and configuration.
+        spark: session.
+        horizon: periods forecast.
         n: series.
         rename: prefix of their names; content does not depend on it.
         failed: series that have no forecast.
         limits: rows of `resources` (dicts); default none.
-        partitions: of what is written.
     """
-    tables = Tables(spark, cfg, "run", {})
     rng = np.random.default_rng(5)
     mean = np.round(rng.gamma(1.5, 3.0, n), 2)
-    name = [f"{rename}{(k * 7) % n:03d}" for k in range(n)]
-    place = [f"loc{k % 2}" for k in range(n)]
-    rows: dict[str, list[dict]] = {t: [] for t in ("series_profile", "supply_terms", "inventory", "panel", "forecast",
-                                                   "forecast_status", "failures", "backtest", "resources")}  # fmt: skip
     history = rng.poisson(mean, (120, n)).astype(float).T
+    rows: dict[str, list[dict]] = {name: [] for name in NAMES}
+    rows["resources"] = limits or []
     for k in range(n):
-        own = {"series_id": name[k], "product_id": f"p{name[k]}", "location_id": place[k]}
+        name = f"{rename}{(k * 7) % n:03d}"
+        own = {"series_id": name, "product_id": f"p{name}", "location_id": f"loc{k % 2}"}
         rows["series_profile"].append(_profile(own, mean[k], k))
         rows["supply_terms"].append(_terms(own, mean[k], k))
         rows["inventory"].append(_stock(own, mean[k], k))
         rows["panel"].append(_panel(own, history[k], k))
-        rows["backtest"] += _backtest(own, mean[k], history[k], cfg.calendar.horizon)
+        rows["backtest"] += _backtest(own, mean[k], history[k], horizon)
         if k >= n - failed:
-            rows["failures"].append({"series_id": name[k], "stage": "forecast", "group_id": "g", "reason": "no sales"})
+            rows["failures"].append({"series_id": name, "stage": "forecast", "group_id": "g", "reason": "no sales"})
             continue
-        rows["forecast_status"].append({"series_id": name[k], "cutoff": CUTOFF, "group_id": "g", "model": "seasonal_naive",
-                                        "fallback": False, "reason": "chosen", "path_correlation": 0.2})  # fmt: skip
-        rows["forecast"] += _forecast(own, mean[k], cfg.calendar.horizon)
-    rows["resources"] = limits or []
-    for table, found in rows.items():
-        tables.write(table, frame(spark, table, found).repartition(partitions))
+        status = {"cutoff": CUTOFF, "group_id": "g", "model": "seasonal_naive", "fallback": False, "reason": "chosen"}
+        rows["forecast_status"].append({"series_id": name, "path_correlation": 0.2, **status})
+        rows["forecast"] += _forecast(own, mean[k], horizon)
+    return {table: frame(spark, table, found) for table, found in rows.items()}
+
+
+def written(spark: SparkSession, cfg: Config, frames: dict[str, DataFrame]) -> Tables:
+    """The frames as Delta tables of a run."""
+    tables = Tables(spark, cfg, "run", {})
+    for table, found in frames.items():
+        tables.write(table, found, files=1)
     return tables
 
 
@@ -80,9 +79,11 @@ def _curve(mean: float) -> list[float]:
 
 
 def _profile(own: dict, mean: float, k: int) -> dict:
-    return {**own, "category": "c", "velocity": "AB"[k % 2], "pattern": ("smooth", "lumpy")[k % 2], "high_volume": False,
-            "n_periods": 120, "n_positive": 100, "total": 120 * float(mean), "recent_mean": float(mean), "age": 120,
-            "since_last_sale": 0, "group_id": "g", "predicted_bytes": 1, "content_key": f"{k * 37 % 101:03d}"}  # fmt: skip
+    return {**own, "category": "c", "velocity": "AB"[k % 2], "pattern": ("smooth", "lumpy")[k % 2],
+            "high_volume": False, "n_periods": 120, "n_positive": 100,
+            "total": 120 * float(mean), "recent_mean": float(mean), "age": 120,
+            "since_last_sale": 0, "group_id": "g", "predicted_bytes": 1,
+            "content_key": f"{k * 37 % 101:03d}"}  # fmt: skip
 
 
 def _terms(own: dict, mean: float, k: int) -> dict:
@@ -103,7 +104,8 @@ def _panel(own: dict, history: np.ndarray, k: int) -> dict:
     none = [float("nan")] * len(history)
     return {**own, "cutoff": CUTOFF, "start_date": CUTOFF - dt.timedelta(days=119), "n_periods": 120,
             "demand": history.tolist(), "sales": history.tolist(), "available": [1.0] * 120, "flags": [0] * 120,
-            "price": none, "promo": none, "price_future": [], "promo_future": [], "content_key": f"{k * 37 % 101:03d}"}  # fmt: skip
+            "price": none, "promo": none, "price_future": [], "promo_future": [],
+            "content_key": f"{k * 37 % 101:03d}"}  # fmt: skip
 
 
 def _forecast(own: dict, mean: float, horizon: int) -> list[dict]:

@@ -118,7 +118,7 @@ def transform(
         period=cfg.calendar.period,
         cutoff=window.cutoff,
         horizon=window.horizon,
-        promotions_until=_promotions_until(promotions, cfg),
+        promotions_until=promotions_until(promotions, cfg=cfg, window=window),
         gaps=cfg.clean.gaps,
         missing_sales=cfg.clean.missing.sales,
         missing_price=cfg.clean.missing.price,
@@ -154,11 +154,22 @@ def pack(
     )
 
 
-def _promotions_until(promotions: DataFrame, cfg: Config) -> int:
-    """Period index of the last day that any accepted promotion row speaks of; long past where there is none."""
-    ends = promotions.where(F.col("_rule").isNull() | (F.col("_rule") == "outside_window"))
-    last = ends.agg(F.max("end_date").alias("last")).first()
-    return -(10**6) if last is None or last["last"] is None else _index(last["last"], cfg.calendar.period)
+def promotions_until(promotions: DataFrame, *, cfg: Config, window: Window) -> int:
+    """Period index up to which promotions are known: the first at which a kind that is still in use runs out.
+
+    A coupon that runs for months says nothing about next week's displays. Kinds whose last row ended more
+    than a horizon before the cutoff are out of use and do not count.
+
+    Args:
+        promotions: judged promotion rows.
+        cfg: the configuration.
+        window: the periods to read.
+    """
+    rows = promotions.where(F.col("_rule").isNull() | (F.col("_rule") == "outside_window"))
+    ends = rows.groupBy("kind").agg(F.max("end_date").alias("last"))
+    last = ends.select(period_index(F.col("last"), cfg.calendar.period).alias("i"))
+    found = last.where(F.col("i") >= window.cutoff - window.horizon).agg(F.min("i").alias("i")).first()
+    return window.cutoff if found is None or found["i"] is None else int(found["i"])
 
 
 def _index(day: object, period: str) -> int:

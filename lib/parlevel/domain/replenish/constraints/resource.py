@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -57,7 +58,7 @@ class Row:
         return KINDS[self.kind]
 
 
-def expand(resources: Iterable[dict[str, object]], horizon: int) -> list[Row]:
+def expand(resources: Iterable[Mapping[str, Any]], horizon: int) -> list[Row]:
     """Rows for every step of the horizon.
 
     Args:

@@ -1,0 +1,92 @@
+"""Stage evaluate: accuracy of the newest fold, KPIs by policy and segment, the same whatever the partitions."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from pyspark.sql import SparkSession
+from pyspark.sql import functions as F
+from stock_tables import shop, written
+
+from parlevel.config import load
+from parlevel.errors import DataError
+from parlevel.pipeline import evaluate
+
+pytestmark = pytest.mark.spark
+SETS = ("calendar.horizon=14", "replenish.n_paths=16")
+
+
+@pytest.fixture(scope="module")
+def done(spark: SparkSession, tmp_path_factory):
+    """A shop evaluated: (tables, note)."""
+    cfg = load(sets=[f"paths.warehouse={tmp_path_factory.mktemp('shop')}", *SETS])
+    tables = written(spark, cfg, shop(spark, 14, failed=0))
+    return tables, evaluate.run(tables, cfg)
+
+
+def test_accuracy_is_of_the_newest_fold_by_model(done) -> None:
+    tables, _ = done
+    newest = tables.read("backtest").where("fold = 1 and model = 'chosen'").collect()
+    errors = [abs(m - a) for r in newest for m, a in zip(r["mean"], r["actual"], strict=True)]
+    found = {
+        (r["model"], r["segment"]): r
+        for r in tables.read("accuracy").where("metric = 'mae'").collect()
+    }  # fmt: skip
+    assert found["chosen", "all"]["value"] == pytest.approx(np.mean(errors))
+    assert found["chosen", "all"]["n"] == 12 * 14
+    assert {"all", "pattern:smooth", "velocity:A", "step:1", "fold:0", "fold:1"} <= {s for _, s in found}
+    assert {m for m, _ in found} == {"chosen", "seasonal_naive"}
+
+
+def test_kpis_of_every_policy_add_up_over_segments(done) -> None:
+    tables, note = done
+    rows = {(r["policy"], r["segment"]): r for r in tables.read("inventory_kpi").collect()}
+    assert {p for p, _ in rows} == {"optimal", "min_max", "perfect_forecast"}
+    for policy in ("optimal", "min_max", "perfect_forecast"):
+        whole = rows[policy, "all"]
+        assert whole["n_series"] == 12
+        assert whole["n_periods"] == 14
+        for name in ("demand", "holding_cost", "shortage_cost", "order_cost", "n_series"):
+            parts = rows[policy, "pattern:smooth"][name] + rows[policy, "pattern:lumpy"][name]
+            assert parts == pytest.approx(whole[name])
+        total = whole["holding_cost"] + whole["shortage_cost"] + whole["order_cost"]
+        assert whole["total_cost"] == pytest.approx(total)
+        assert 0 <= whole["fill_rate"] <= 1
+    actual = tables.read("backtest").where("fold = 1 and model = 'chosen'").select(F.explode("actual").alias("a"))
+    assert rows["optimal", "all"]["demand"] == pytest.approx(actual.agg(F.sum("a")).head(1)[0][0])
+    assert rows["perfect_forecast", "all"]["total_cost"] < rows["optimal", "all"]["total_cost"]
+    assert rows["optimal", "all"]["total_cost"] < rows["min_max", "all"]["total_cost"]
+    assert "12 series played over 14 periods: optimal costs" in note
+
+
+def test_partitions_and_names_do_not_show(spark: SparkSession) -> None:
+    cfg = load(sets=list(SETS))
+    found = []
+    for rename, parts in (("s", 1), ("zz", 3)):
+        shown = shop(spark, 14, n=7, rename=rename)
+        tables = (shown[k].repartition(parts) for k in ("backtest", "series_profile", "supply_terms", "panel"))
+        kpi = evaluate.inventory_kpi(evaluate.simulation_rows(*tables, cfg=cfg), cfg=cfg)
+        found.append([str(r.asDict()) for r in kpi.collect()])
+    assert len(found[0]) > 3
+    assert found[0] == found[1]
+
+
+def test_a_backtest_without_chosen_forecasts_is_refused(spark: SparkSession) -> None:
+    cfg = load(sets=list(SETS))
+    shown = shop(spark, 14, n=3)
+    old = shown["backtest"].where("model <> 'chosen'")
+    with pytest.raises(DataError, match="must hold the forecasts of model 'chosen'"):
+        evaluate.simulation_rows(old, shown["series_profile"], shown["supply_terms"], shown["panel"], cfg=cfg)
+
+
+def test_max_series_draws_by_content(spark: SparkSession) -> None:
+    cfg = load(sets=[*SETS, "evaluate.max_series=4"])
+    drawn = []
+    for rename in ("s", "zz"):
+        shown = shop(spark, 14, n=9, rename=rename)
+        rows = evaluate.simulation_rows(
+            shown["backtest"], shown["series_profile"], shown["supply_terms"], shown["panel"], cfg=cfg
+        )
+        drawn.append(sorted(r["content_key"] for r in rows.select("content_key").collect()))
+    assert len(drawn[0]) == 4
+    assert drawn[0] == drawn[1]

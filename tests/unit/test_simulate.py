@@ -1,0 +1,137 @@
+"""The stock simulator against hand-worked weeks, and KPI sums against one-line oracles."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from parlevel.domain.evaluate.inventory import SUMS, ratios, sums
+from parlevel.domain.evaluate.simulate import Played, play, recent_mean, start_state
+from parlevel.domain.replenish.base import Forecast, State
+from parlevel.domain.replenish.registry import policy
+from stock import forecast, state, states, terms
+
+
+class Fixed:
+    """Orders the quantities it was given, one a decision; remembers what it saw."""
+
+    def __init__(self, *orders: float) -> None:
+        self.orders, self.seen, self.histories = list(orders), [], []
+
+    def order(self, at: State, known: Forecast, _terms: object) -> np.ndarray:
+        self.seen.append(float(at.inventory_position[0]))
+        self.histories.append(known.history[0].tolist())
+        return np.array([self.orders.pop(0)])
+
+
+def game(orders: list[float], demand: list[float], start: State, **given: object) -> tuple[Played, Fixed]:
+    t = terms(1, **given)
+    who = Fixed(*orders)
+    flat = Forecast(np.ones((1, 1)), np.array([0.5]), np.ones((1, 1, 1)), np.zeros(1), np.array([[7.0]]))
+    return play(who, start, np.array([demand]), lambda _t: flat, t), who
+
+
+def test_lost_sales_by_hand():
+    # stock 5; order 4 now (arrives in period 2), 3 in period 1 (period 3), 0, 2 (too late)
+    got, who = game([4, 3, 0, 2], [3.0, 4.0, 1.0, 9.0], state(5.0), lead_time=2)
+    assert got.stock[0].tolist() == [2.0, 0.0, 3.0, 0.0]
+    assert got.unmet[0].tolist() == [0.0, 2.0, 0.0, 3.0]
+    assert got.sales[0].tolist() == [3.0, 2.0, 1.0, 6.0]
+    assert who.seen == [5.0, 6.0, 7.0, 6.0]  # on hand + on order before each decision
+    assert got.ordered[0].tolist() == [4, 3, 0, 2]
+
+
+def test_backorders_by_hand():
+    got, who = game([0, 5, 0], [3.0, 2.0, 1.0], state(2.0), lead_time=1, backorder_cost=1.0)
+    assert got.waiting[0].tolist() == [1.0, 3.0, 0.0]
+    assert got.stock[0].tolist() == [0.0, 0.0, 1.0]
+    assert got.unmet[0].tolist() == [1.0, 2.0, 0.0]
+    assert got.sales[0].tolist() == [2.0, 0.0, 4.0]
+    assert who.seen == [2.0, -1.0, 2.0]
+
+
+def test_lead_time_zero_is_sold_from_in_the_same_period_and_reviews_wait_their_turn():
+    got, who = game([3, 4], [3.0, 0.0, 4.0], state(0.0), lead_time=0, review_period=2)
+    assert got.sales[0].tolist() == [3.0, 0.0, 4.0]
+    assert got.unmet.sum() == 0
+    assert len(who.seen) == 2
+
+
+def test_open_orders_arrive_and_history_shows_no_demand_of_stockouts():
+    start = State(np.array([1.0]), np.zeros(1), np.array([[0.0, 2.0]]))
+    got, who = game([0, 0, 0], [4.0, 1.0, 1.0], start)
+    assert got.stock[0].tolist() == [0.0, 1.0, 0.0]
+    assert who.histories[0] == [7.0]
+    assert np.isnan(who.histories[1][-1])
+    assert who.histories[2][-1] == 1.0
+
+
+def test_needed_is_what_perfect_knowledge_would_have_ordered():
+    got, _ = game([0, 0, 0], [4.0, 1.0, 6.0], state(2.0), lead_time=1, review_period=1)
+    # at 0: 4 + 1 - 2; at 1: 1 + 6 - 0; at 2: beyond known demand
+    assert got.needed[0, :2].tolist() == [3.0, 7.0]
+    assert np.isnan(got.needed[0, 2])
+
+
+def test_the_start_is_one_protection_interval_in_whole_cases_below_the_maximum():
+    history = np.array([[np.nan, 2.0, 4.0]] * 3)
+    assert recent_mean(history, 28).tolist() == [3.0, 3.0, 3.0]
+    t = terms(3, lead_time=2, review_period=2, case_pack=[1.0, 5.0, 5.0], max_stock=[np.nan, np.nan, 11.0])
+    assert start_state(history, t).on_hand.tolist() == [12.0, 15.0, 10.0]
+
+
+def test_stock_is_conserved_for_every_policy():
+    rng = np.random.default_rng(1)
+    demand = rng.poisson(4, (3, 20)).astype(float)
+    t = terms(3, lead_time=[0, 1, 3], review_period=[1, 3, 7], case_pack=[1.0, 4, 6], order_cost=1.0)
+    f = forecast([4.0, 4.0, 4.0], 20)
+    start = states([10.0, 10.0, 10.0])
+    for name in ("min_max", "optimal"):
+        got = play(policy(name), start, demand, lambda _t: f, t)
+        received = np.stack([
+            sum(np.pad(got.ordered[i], (int(t.lead_time[i]), 0))[:20]) for i in range(3)
+        ])  # fmt: skip
+        np.testing.assert_allclose(start.on_hand + received - got.sales.sum(1), got.stock[:, -1])
+        np.testing.assert_allclose(got.sales + got.unmet, demand)
+
+
+def test_sums_and_ratios_by_hand():
+    got, _ = game([4, 3, 0, 2], [3.0, 4.0, 1.0, 9.0], state(5.0), lead_time=2)
+    t = terms(1, lead_time=2, unit_cost=2.0, holding_cost=0.5, shortage_cost=4.0, order_cost=1.5)
+    total = {k: float(v.sum()) for k, v in sums(got, t, np.array([[1.0, 1.0, 0.0, 1.0]])).items()}
+    assert set(total) == set(SUMS)
+    assert (total["demand"], total["unmet"], total["short_cells"], total["n_cells"]) == (17.0, 5.0, 2.0, 3.0)
+    assert (total["holding_cost"], total["shortage_cost"], total["order_cost"]) == (2.5, 20.0, 4.5)
+    kpi = ratios(total, 4, 365.25, 1.0)
+    assert kpi["fill_rate"] == pytest.approx(12 / 17)
+    assert kpi["stockout_rate"] == pytest.approx(2 / 3)
+    assert kpi["days_of_supply"] == pytest.approx(5 / 17)
+    assert kpi["stock_value"] == pytest.approx(2.5)
+    assert kpi["turnover"] == pytest.approx(12 * 2 * 365.25 / 4 / 2.5)
+    assert kpi["total_cost"] == pytest.approx(27.0)
+    # decisions with known demand: at 0 it needed 3 + 4 + 1 - 5 = 3, at 1 it needed 4 + 1 + 9 - 6 = 8
+    assert kpi["replenishment_accuracy"] == pytest.approx(max(0, 1 - (1 + 5) / 11))
+
+
+def test_ratios_without_a_denominator_are_unknown_not_perfect():
+    kpi = ratios(dict.fromkeys(SUMS, 0.0), 4, 365.25, 1.0)
+    assert kpi["fill_rate"] is None
+    assert kpi["turnover"] is None
+    assert kpi["replenishment_accuracy"] is None
+    assert kpi["total_cost"] == 0.0
+
+
+def test_the_optimal_policy_beats_the_baseline_on_poisson_demand():
+    rng = np.random.default_rng(7)
+    n, periods = 40, 56
+    mean = rng.gamma(2, 3, n) + 1
+    demand = rng.poisson(mean[:, None], (n, periods)).astype(float)
+    t = terms(n, lead_time=2, review_period=3, case_pack=6.0, holding_cost=0.02, shortage_cost=1.5, order_cost=0.5)
+    f = forecast(list(mean), 28)
+    start = start_state(f.history, t)
+    costs = {}
+    for name in ("min_max", "optimal"):
+        got = play(policy(name), start, demand, lambda _t: f, t)
+        found = sums(got, t, np.ones((n, periods)))
+        costs[name] = sum(found[k].sum() for k in ("holding_cost", "shortage_cost", "order_cost"))
+    assert costs["optimal"] < 0.95 * costs["min_max"]
