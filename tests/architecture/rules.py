@@ -15,7 +15,7 @@ TO_DRIVER = {"collect", "toPandas", "toArrow", "toLocalIterator"}
 UNSAFE = {"pickle", "cloudpickle", "dill", "joblib", "shelve", "marshal"}
 HEAVY = {"tensorflow", "keras", "lightgbm", "ortools", "statsforecast", "sklearn", "numba"}
 BOUNDED = "# bounded:"
-"""A line that brings rows to the driver says with this comment why they do not grow with the series."""
+"""Who brings rows to the driver says with this comment, on the line or beside it, why they do not grow with the series."""
 
 
 def sources(folder: Path = LIB) -> list[Path]:
@@ -36,9 +36,17 @@ def to_driver(source: str) -> Iterator[str]:
     for node in ast.walk(ast.parse(source)):
         called = node.func if isinstance(node, ast.Call) else None
         if isinstance(called, ast.Attribute) and called.attr in TO_DRIVER and isinstance(node, ast.Call):
-            span = lines[node.lineno - 1 : (node.end_lineno or node.lineno)]
-            if not any(BOUNDED in line for line in span):
+            said = any(
+                BOUNDED in line for line in lines[max(node.lineno - 2, 0) : (node.end_lineno or node.lineno) + 1]
+            )
+            if not said and not _limited(called.value):
                 yield f"line {node.lineno}: .{called.attr}()"
+
+
+def _limited(frame: ast.expr) -> bool:
+    """Whether a frame was cut to a number of rows that stands in the code."""
+    cut = isinstance(frame, ast.Call) and isinstance(frame.func, ast.Attribute) and frame.func.attr == "limit"
+    return cut and isinstance(frame, ast.Call) and isinstance(frame.args[0], ast.Constant)
 
 
 def prints(source: str) -> Iterator[str]:

@@ -75,6 +75,11 @@ def test_a_file_of_301_lines_is_too_long() -> None:
     assert list(rules.too_long("x = 1\n" * 300)) == []
 
 
+def test_a_limit_in_the_code_bounds_what_is_collected_and_a_variable_one_does_not() -> None:
+    assert list(rules.to_driver("rows = df.select('a').limit(3).collect()")) == []
+    assert list(rules.to_driver("rows = df.limit(n).collect()")) == ["line 1: .collect()"]
+
+
 def test_the_rules_look_at_real_files() -> None:
     found = {str(path.relative_to(rules.LIB)) for path in rules.sources()}
     assert {"doctor.py", "domain/panel.py", "pipeline/entry.py"} <= found
