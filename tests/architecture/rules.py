@@ -15,7 +15,7 @@ TO_DRIVER = {"collect", "toPandas", "toArrow", "toLocalIterator"}
 UNSAFE = {"pickle", "cloudpickle", "dill", "joblib", "shelve", "marshal"}
 HEAVY = {"tensorflow", "keras", "lightgbm", "ortools", "statsforecast", "sklearn", "numba"}
 BOUNDED = "# bounded:"
-"""Who brings rows to the driver says with this comment, on the line or beside it, why they do not grow with the series."""
+"""This comment, on the line or beside it, says why rows brought to the driver do not grow with the series."""
 
 
 def sources(folder: Path = LIB) -> list[Path]:
