@@ -115,11 +115,8 @@ def make_job(rows: DataFrame, resources: DataFrame, cfg: Config, prices: dict[st
     """What every group shares; only limits and prices, never series, pass the driver."""
     replenish, calendar = cfg.replenish, cfg.calendar
     last = rows.select(F.max("cutoff_index")).head(1)[0][0]
-    limits: list[dict[str, Any]] = [
-        # bounded: what all groups share
-        row.asDict()
-        for row in resources.where(shared()).drop("assumed").orderBy("resource_id", "period").collect()
-    ]
+    found = resources.where(shared()).drop("assumed").orderBy("resource_id", "period").collect()  # bounded: shared
+    limits: list[dict[str, Any]] = [row.asDict() for row in found]
     settings = Settings(
         horizon=calendar.horizon, season=SEASON[calendar.period], n_paths=replenish.n_paths, seed=cfg.seed
     )
