@@ -115,7 +115,8 @@ def promotions(plan: Plan, number: int) -> list[tuple[int, int, float, float]]:
     if not plan.promotions or rng.uniform() < 0.4:
         return []
     length = max(1, round(7 / plan.days))
-    deals, at = [], 0
+    deals: list[tuple[int, int, float, float]] = []
+    at = 0
     while True:
         at += length + int(rng.exponential(60 / plan.days))
         if plan.days == 1:
@@ -145,7 +146,7 @@ def expected(plan: Plan, number: int, item: dict[str, Any], path: Floats, deals:
     if item["fades"] is not None:
         mean[item["fades"] :] *= np.exp(-np.arange(plan.span - item["fades"]) * plan.days / 30)
     mean[list(plan.closed)] = 0
-    return mean
+    return np.asarray(mean, dtype=np.float64)
 
 
 def demand(plan: Plan, number: int, item: dict[str, Any], mean: Floats) -> Floats:

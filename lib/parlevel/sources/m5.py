@@ -161,7 +161,8 @@ def _days(wide: DataFrame) -> DataFrame:
 
 def _months(wide: DataFrame) -> DataFrame:
     """One row per series and whole month."""
-    columns = [name for name in wide.columns if name != "series_id" and name not in CUT_MONTHS]
+    skipped = ("series_id", *CUT_MONTHS)
+    columns: list[Column | str] = [name for name in wide.columns if name not in skipped]
     long = wide.unpivot(["series_id"], columns, "month", "sales")
     return long.withColumn("date", F.concat("month", F.lit("-01")).cast("date"))
 

@@ -142,8 +142,9 @@ class Synthetic(Cached):
         return period_start(period_index(F.lit(self._options.start), period) + step, period)
 
     def _exploded(self, packed: DataFrame, array: str, *more: str) -> DataFrame:
-        columns = [F.posexplode(array).alias("step", "value"), "born", *more]
-        return packed.select(self._names()["series_id"].alias("series_id"), *columns).where("step >= born")
+        steps = F.posexplode(array).alias("step", "value")
+        name = self._names()["series_id"].alias("series_id")
+        return packed.select(name, steps, "born", *more).where("step >= born")
 
     def _sales(self, packed: DataFrame) -> DataFrame:
         long = self._exploded(packed, "sales", "in_stock")

@@ -141,7 +141,7 @@ class UserTables(Cached):
         """
         if "series_id" in raw.columns:
             return raw.drop("product_id", "location_id")
-        keys = [key for key in ("product_id", "location_id") if key in raw.columns]
+        keys: list[str] = [key for key in ("product_id", "location_id") if key in raw.columns]
         joined = raw.join(series.select("series_id", *keys), keys)
         if joined.isEmpty():
             raise _no_match(name, raw, series, keys)

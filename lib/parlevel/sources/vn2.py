@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from parlevel.config import Config
@@ -111,7 +111,7 @@ def _read(spark: SparkSession, file: Path) -> DataFrame:
 
 def _long(wide: DataFrame, value: str) -> DataFrame:
     """One row per series and week from one column a week."""
-    weeks = [name for name in wide.columns if name[:2] == "20"]
+    weeks: list[Column | str] = [name for name in wide.columns if name[:2] == "20"]
     return wide.unpivot(["series_id"], weeks, "date", value).withColumn("date", F.col("date").cast("date"))
 
 
