@@ -175,7 +175,7 @@ def test_open_orders_count_against_the_dock():
 
 
 def test_a_failing_solver_leaves_a_repaired_plan_and_its_words(monkeypatch):
-    def fail(*_args: object) -> None:
+    def fail(*_args: object, **_given: object) -> None:
         raise SolverError("SCIP must end with a feasible plan. Got NOT_SOLVED after 0.01 s allowed.")
 
     monkeypatch.setattr(coupled, "solve_integer", fail)

@@ -17,7 +17,7 @@ from parlevel.domain.replenish.base import Floats, Ints
 from parlevel.domain.replenish.batch import Batch, StepPlans, StepPrices
 from parlevel.domain.replenish.constraints.attainable import attainable
 from parlevel.domain.replenish.constraints.resource import Row, order_step, weights
-from parlevel.domain.replenish.solvers.linear import solve_integer, solve_linear
+from parlevel.domain.replenish.solvers.linear import WORK, solve_integer, solve_linear
 from parlevel.domain.replenish.solvers.master import Columns, Master, make_columns
 from parlevel.domain.replenish.solvers.pricing import item_charges, step_prices
 from parlevel.domain.replenish.solvers.repair import repair
@@ -27,7 +27,7 @@ from parlevel.errors import SolverError
 MORE_ROWS = 5
 
 Point = tuple[Floats, Floats]
-"""Duals: (price of every row, link of every supplier minimum and item); see `Master.split_duals`."""
+"""Duals: (price of every row, link of every gate and item); see `Master.split_duals`."""
 
 
 @dataclass(frozen=True)
@@ -179,7 +179,7 @@ class _Group:
         self.watched = sorted({*self.watched, *more})
         self.master = Master(self.batch.n, [self.rows[k] for k in self.watched])
         self.best: Point | None = None
-        self.prices: Point = (np.zeros(len(self.watched)), np.zeros((len(self.master.minimum), self.batch.n)))
+        self.prices: Point = (np.zeros(len(self.watched)), np.zeros((len(self.master.gates), self.batch.n)))
 
     def _generate(self) -> None:
         """Rounds of pricing until the bound is close, nothing new is found, or time or rounds are over."""
@@ -207,12 +207,13 @@ class _Group:
         try:
             seconds = max(self.left(), 0.1 * self.effort.time_limit)
             gap = 0.25 * self.effort.max_gap
-            found = solve_integer(self.master.program(columns), self.effort.solver, gap, seconds)
+            program, work = self.master.program(columns), WORK[self.effort.solver]
+            found = solve_integer(program, self.effort.solver, gap, seconds, extra=work)
         except SolverError as error:
             self.note = str(error)
             return repair(self.whole, self.columns, start), "heuristic"
         if not found.proved:
-            self.note = f"{self.effort.solver} stopped at the time limit"
+            self.note = f"{self.effort.solver} stopped at its limit of time or work"
         picked = np.flatnonzero(found.x[: len(columns.item)] > 0.5)
         chosen = start.copy()
         chosen[columns.item[picked]] = picked
@@ -253,7 +254,7 @@ class _Group:
         """Row prices and links as prices of items and steps, on top of those from outside."""
         own = step_prices(self.batch, self.master.rows, price[None], self.with_stock)
         fixed = self.base.fixed.copy()
-        for order, k in enumerate(self.master.minimum):
+        for order, k in enumerate(self.master.gates):
             fixed[0, :, self.master.rows[k].step] += link[order]
         stock = None if own.stock is None or self.base.stock is None else own.stock + self.base.stock
         return StepPrices(own.unit + self.base.unit, fixed, stock)

@@ -11,12 +11,15 @@ from scipy.sparse import csr_matrix
 from parlevel.domain.replenish.base import Bools, Floats
 from parlevel.errors import SolverError
 
-# How each integer solver is told the gap at which it may stop; all are single-threaded.
-_GAP = {
+# How each integer solver is told the gap at which it may stop; all are single-threaded. HiGHS takes no parameters
+# from OR-Tools' model builder.
+_PARAMETERS = {
     "SCIP": "limits/gap = {gap}\nparallel/maxnthreads = 1",
     "CP_SAT": "num_workers: 1 relative_gap_limit: {gap}",
-    "HIGHS": "mip_rel_gap={gap}",
+    "HIGHS": "",
 }
+WORK = {"SCIP": "limits/totalnodes = 2000", "CP_SAT": "max_deterministic_time: 10", "HIGHS": ""}
+"""Limits on a solver's work that do not depend on how busy the machine is, for `extra`."""
 _NAMES = {"SCIP": "scip", "CP_SAT": "sat", "HIGHS": "highs"}
 
 
@@ -48,7 +51,7 @@ class Solution:
         x: (n_variables,).
         value: cost . x.
         duals: (n_rows,) of a linear program; empty otherwise.
-        proved: optimal within the gap asked for; False: stopped by the time limit with a feasible point.
+        proved: optimal within the gap asked for; False: stopped by a limit with a feasible point.
     """
 
     x: Floats
@@ -103,7 +106,8 @@ def attempt_integer(
     """
     if name not in _NAMES:
         raise SolverError(f"solver must be one of {sorted(_NAMES)}. Got {name!r}.")
-    parameters = "\n".join(p for p in (_GAP[name].format(gap=max(gap, 1e-6)), extra) if p) if name != "HIGHS" else ""
+    own = _PARAMETERS[name].format(gap=max(gap, 1e-6))
+    parameters = "\n".join(p for p in (own, extra) if p) if name != "HIGHS" else ""
     solver, status = _run(_NAMES[name], program, seconds, relaxed=False, parameters=parameters, start=start)
     if status in ("INFEASIBLE", "UNBOUNDED", "ABNORMAL", "MODEL_INVALID", "INVALID_SOLVER_PARAMETERS"):
         raise SolverError(f"{name} must end with a feasible plan. Got {status} after {seconds:g} s allowed.")

@@ -6,7 +6,7 @@ Objective: sum of plan costs + cost of trucks.
     convexity   sum of an item's lambda = 1
     capacity    usage <= amount
     minimum     usage >= amount z_r, and no item orders unless z_r (one row per item, which makes the bound strong)
-    truck       usage <= size y_r
+    truck       usage <= size y_r, and no item orders unless y_r >= 1
 Source: Dantzig & Wolfe (1960); the strong linking rows as in facility location, Krarup & Pruzan (1983).
 """
 
@@ -71,8 +71,6 @@ class Master:
     Attributes:
         n: items.
         rows: shared rows.
-        minimum: (r,) positions of rows with a supplier minimum, in order of their z variables.
-        truck: (r,) positions of truck rows, in order of their y variables.
     """
 
     n: int
@@ -88,36 +86,36 @@ class Master:
         """Positions of truck rows."""
         return [k for k, row in enumerate(self.rows) if row.kind == "truck"]
 
+    @property
+    def gates(self) -> list[int]:
+        """Positions of rows with a variable that must be on before any item may order: minimums, then trucks."""
+        return self.minimum + self.truck
+
     def program(self, columns: Columns) -> Program:
-        """The program over the columns; row order: convexity (n), shared (r), links (n per minimum)."""
-        c, r = len(columns.item), len(self.rows)
-        n_min, n_truck = len(self.minimum), len(self.truck)
-        width, height = c + n_min + n_truck, self.n + r + n_min * self.n
+        """The program over the columns; row order: convexity (n), shared (r), links (n per gate)."""
+        c, r, gates = len(columns.item), len(self.rows), self.gates
+        width, height = c + len(gates), self.n + r + len(gates) * self.n
         at, var, value = [columns.item], [np.arange(c)], [np.ones(c)]
         used = np.nonzero(columns.use)
         at.append(self.n + used[1])
         var.append(used[0])
         value.append(columns.use[used])
-        for order, k in enumerate(self.minimum):
+        for order, k in enumerate(gates):
             on = np.flatnonzero(columns.use[:, k] > 0)
             base = self.n + r + order * self.n
             at += [np.array([self.n + k]), base + columns.item[on], base + np.arange(self.n)]
             var += [np.array([c + order]), on, np.full(self.n, c + order)]
             value += [np.array([-self.rows[k].amount]), np.ones(len(on)), -np.ones(self.n)]
-        for order, k in enumerate(self.truck):
-            at.append(np.array([self.n + k]))
-            var.append(np.array([c + n_min + order]))
-            value.append(np.array([-self.rows[k].amount]))
         matrix = coo_matrix(
             (np.concatenate(value), (np.concatenate(at), np.concatenate(var))), shape=(height, width)
         ).tocsr()
-        low, high = self._row_bounds(n_min)
-        cost = np.concatenate([columns.cost, np.zeros(n_min), [self.rows[k].cost for k in self.truck]])
-        top = np.concatenate([np.ones(c + n_min), self._most_trucks(columns)])
+        low, high = self._row_bounds()
+        cost = np.concatenate([columns.cost, self._gate_cost()])
+        top = np.concatenate([np.ones(c), self._gate_most(columns.item, columns.use)])
         return Program(cost, np.zeros(width), top, matrix, low, high, np.ones(width, bool))
 
-    def _row_bounds(self, n_min: int) -> tuple[Floats, Floats]:
-        low = np.full(self.n + len(self.rows) + n_min * self.n, -np.inf)
+    def _row_bounds(self) -> tuple[Floats, Floats]:
+        low = np.full(self.n + len(self.rows) + len(self.gates) * self.n, -np.inf)
         high = np.zeros_like(low)
         low[: self.n] = high[: self.n] = 1.0
         for k, row in enumerate(self.rows):
@@ -127,27 +125,34 @@ class Master:
                 low[self.n + k], high[self.n + k] = 0.0, np.inf
         return low, high
 
-    def _most_trucks(self, columns: Columns) -> Floats:
-        """Trucks that hold every item's largest plan."""
+    def _gate_cost(self) -> Floats:
+        """(gates,) money for opening a gate once: the cost of a truck."""
+        return np.array([self.rows[k].cost if self.rows[k].kind == "truck" else 0.0 for k in self.gates])
+
+    def _gate_most(self, item: Ints, use: Floats) -> Floats:
+        """(gates,) how often a gate opens at most: once, or as many trucks as hold every item's largest plan."""
         most = np.zeros((self.n, len(self.rows)))
-        np.maximum.at(most, columns.item, columns.use)
-        return np.array([np.ceil(most[:, k].sum() / self.rows[k].amount) for k in self.truck])
+        np.maximum.at(most, item, use)
+        total = most.sum(axis=0)
+        trucks = {k: max(1.0, float(np.ceil(total[k] / self.rows[k].amount))) for k in self.truck}
+        return np.array([trucks.get(k, 1.0) for k in self.gates])
 
     def split_duals(self, duals: Floats) -> tuple[Floats, Floats]:
-        """(prices (r,), links (n_minimum, n)): money per unit of usage, and per item for ordering at a minimum's step.
+        """(prices (r,), links (gates, n)): money per unit of usage, and per item for ordering at a gate's step.
 
         The price of a supplier minimum is a premium that is paid for usage: negative.
         """
         r = len(self.rows)
         price = -duals[self.n : self.n + r]
-        link = np.maximum(-duals[self.n + r :].reshape(len(self.minimum), self.n), 0.0)
+        link = np.maximum(-duals[self.n + r :].reshape(len(self.gates), self.n), 0.0)
         for k, row in enumerate(self.rows):
-            if row.kind == "supplier_min":
-                price[k] = min(price[k], 0.0)
-            elif row.kind == "truck":
-                price[k] = min(max(price[k], 0.0), row.cost / row.amount)
-            else:
-                price[k] = max(price[k], 0.0)
+            price[k] = min(price[k], 0.0) if row.kind == "supplier_min" else max(price[k], 0.0)
+        for order, k in enumerate(self.gates):
+            # Duals that pay more than a truck costs would make the bound fall without end: rounding, scaled away.
+            paid = price[k] * self.rows[k].amount + link[order].sum()
+            if self.rows[k].kind == "truck" and paid > self.rows[k].cost:
+                price[k] *= self.rows[k].cost / paid
+                link[order] *= self.rows[k].cost / paid
         return price, link
 
     def constant(self, price: Floats, link: Floats) -> float:
