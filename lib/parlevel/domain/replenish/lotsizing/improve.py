@@ -22,8 +22,8 @@ from parlevel.domain.replenish.lotsizing.smooth import smooth
 from parlevel.domain.replenish.solvers.linear import Program, solve_integer
 from parlevel.errors import SolverError
 
-# Price vectors tried for a start, and the share of the time that they may take.
-STARTS, STARTING = 24, 0.2
+# Price vectors tried for a start, and the share of the time by which they are through.
+STARTS, STARTING = 24, 0.4
 # Setups that a window decides: about what an integer program decides in a fraction of a second; more once that
 # brings nothing any more.
 WINDOW, WIDER = 30, 1.4
@@ -42,7 +42,7 @@ def solve(problem: LotSizing, seconds: float = 5.0, solver: str = "SCIP", seed: 
         seed: of the start prices and of the order of windows.
     """
     begin = monotonic()
-    relaxation = relax(problem)
+    relaxation = relax(problem, seconds=0.3 * seconds)
     search = _Search(problem, relaxation, solver, begin + seconds)
     draw = np.random.default_rng(seed)
     for number in range(STARTS):

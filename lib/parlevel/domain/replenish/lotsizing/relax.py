@@ -9,9 +9,10 @@ Source: Manne (1958); Dzielinski & Gomory (1965); Wentges (1997) for the smoothi
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from time import monotonic
 
 import numpy as np
-from scipy.sparse import csc_matrix, csr_matrix, hstack
+from scipy.sparse import csc_matrix, csr_matrix, hstack, vstack
 
 from parlevel.domain.replenish.base import Floats
 from parlevel.domain.replenish.lotsizing.problem import LotSizing
@@ -68,7 +69,7 @@ class _Pool:
         over = csr_matrix(-np.eye(periods))
         upper = hstack([csc_matrix(use.T), over])
         lower = hstack([choose, csr_matrix((n, periods))])
-        matrix = csr_matrix(_stack(upper, lower))
+        matrix = csr_matrix(vstack([upper, lower]))
         size = len(items) + periods
         return Program(
             cost=np.concatenate([cost, np.full(periods, penalty)]),
@@ -88,9 +89,10 @@ def relax(problem: LotSizing, rounds: int = 80, tolerance: float = 1e-5, seconds
         problem: the instance.
         rounds: at most.
         tolerance: relative distance between the master's value and the bound at which to stop.
-        seconds: per master program.
+        seconds: no new round after that long; the first is always made.
     """
     n, periods = problem.shape
+    begin = monotonic()
     pool, penalty = _Pool(problem), overtime_price(problem)
     prices = best_prices = np.zeros(periods)
     bound, weights = -np.inf, np.zeros(0)
@@ -101,10 +103,11 @@ def relax(problem: LotSizing, rounds: int = 80, tolerance: float = 1e-5, seconds
         if value > bound:
             bound, best_prices = value, prices
         fresh = pool.add(plans[0])
-        solution = solve_linear(pool.program(penalty), seconds)
+        solution = solve_linear(pool.program(penalty), 60.0)
         weights = solution.x[: len(pool.items)]
         duals = np.maximum(-solution.duals[:periods], 0.0)
-        if solution.value - bound <= tolerance * abs(solution.value) or (not fresh and np.array_equal(duals, prices)):
+        stuck = not fresh and np.array_equal(duals, prices)
+        if stuck or solution.value - bound <= tolerance * abs(solution.value) or monotonic() - begin > seconds:
             break
         prices = duals if done % FULL == 0 or not fresh else best_prices + STEP * (duals - best_prices)
     items, lots = np.array(pool.items), np.array(pool.lots)
@@ -134,9 +137,3 @@ def overtime_price(problem: LotSizing) -> float:
 def _plan_costs(problem: LotSizing, items: Floats, lots: Floats) -> Floats:
     stock = (lots - problem.demand[items]).cumsum(axis=1)
     return problem.setup_cost[items] * (lots > 0).sum(axis=1) + problem.holding_cost[items] * stock.sum(axis=1)
-
-
-def _stack(upper: csr_matrix, lower: csr_matrix) -> csr_matrix:
-    from scipy.sparse import vstack
-
-    return vstack([upper, lower])
