@@ -16,7 +16,6 @@ import time
 from pathlib import Path
 
 from measure import save, show
-
 from parlevel.domain.replenish.network.files import read_stages
 from parlevel.domain.replenish.network.general import bound_network, solve_network
 from parlevel.domain.replenish.network.service import decoupled
