@@ -13,7 +13,7 @@ SMALL = [
     "train.fold_step=14",
     "train.folds=2",
     "train.min_group_series=10",
-    "train.candidates=[{model: seasonal_naive}, {model: forest, parameters: {n_trees: 12}}]",
+    "train.candidates=[{model: seasonal_naive}, {model: forest, parameters: {trees: 12}}]",
     "replenish.n_paths=16",
 ]
 
