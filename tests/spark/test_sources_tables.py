@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from pyspark.sql import DataFrame, SparkSession
 
@@ -96,6 +98,16 @@ def test_parquet_and_delta_with_their_own_types(folder: Folder, kind: str, suffi
     got = frames["sales"].toPandas().sort_values("series_id")
     assert [str(day) for day in got["date"]] == ["2024-03-01", "2024-03-02"]
     assert got["sales"].tolist() == [2.5, 1.0]
+
+
+def test_parquet_that_pandas_wrote_with_nanoseconds(folder: Folder) -> None:
+    rows = {"sku": ["a", "a"], "day": pd.to_datetime(["2024-03-01 23:30", "1999-12-31"]), "qty": [1, 2]}
+    path = str(folder.path / "sales.parquet")
+    pd.DataFrame(rows).to_parquet(path, coerce_timestamps=None, version="2.6")
+    assert pq.ParquetFile(path).schema_arrow.field("day").type == pa.timestamp("ns")
+    frames = folder.load(sales={"path": path, "columns": {"product_id": "sku", "date": "day", "sales": "qty"}})
+    got = frames["sales"].toPandas().sort_values("sales")
+    assert [str(day) for day in got["date"]] == ["2024-03-01", "1999-12-31"]
 
 
 def test_a_pattern_reads_several_files_and_a_byte_order_mark_is_no_letter(folder: Folder) -> None:

@@ -170,6 +170,17 @@ def files_fingerprint(files: Iterable[Path], *facts: object) -> str:
     return digest.hexdigest()[:32]
 
 
+def read_parquet(spark: SparkSession, path: str) -> DataFrame:
+    """A Parquet file, also with pandas' nanosecond timestamps, which Spark refuses: they come as whole numbers."""
+    spark.conf.set("spark.sql.legacy.parquet.nanosAsLong", "true")
+    return spark.read.parquet(path)
+
+
+def date_of_nanoseconds(value: SparkColumn) -> SparkColumn:
+    """Date of nanoseconds since 1970."""
+    return F.to_date(F.timestamp_micros(F.floor(value / 1000).cast("bigint")))
+
+
 def contract_frame(df: DataFrame, table: str, **computed: SparkColumn) -> DataFrame:
     """`df` as contract table `table`: computed columns laid over it, types cast, columns of neither null.
 

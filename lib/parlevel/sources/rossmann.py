@@ -14,7 +14,15 @@ from pyspark.sql import functions as F
 
 from parlevel.config import Config
 from parlevel.config.section import Section
-from parlevel.sources.base import Cached, contract_frame, data_folder, files_fingerprint, read_options
+from parlevel.sources.base import (
+    Cached,
+    contract_frame,
+    data_folder,
+    date_of_nanoseconds,
+    files_fingerprint,
+    read_options,
+    read_parquet,
+)
 
 SALES, STORES = "sales_open_days.parquet", "store.parquet"
 TURNOVER = "turnover"
@@ -40,10 +48,10 @@ class Rossmann(Cached):
     def load(self, spark: SparkSession) -> dict[str, DataFrame]:
         """Series, sales, promotions and closed days; stock and terms are assumed."""
         store = F.col("Store").cast("string")
-        days = spark.read.parquet(str(self._folder / SALES)).select(
+        days = read_parquet(spark, str(self._folder / SALES)).select(
             store.alias("location_id"),
             F.concat(F.lit("store "), store).alias("series_id"),
-            F.to_date("Date").alias("date"),
+            date_of_nanoseconds(F.col("Date")).alias("date"),
             F.col("Sales").alias("sales"),
             F.col("Promo").alias("promo"),
         )

@@ -11,6 +11,7 @@ from pyspark.sql import functions as F
 
 from parlevel.errors import DataError, SchemaError
 from parlevel.registry import nearest
+from parlevel.sources.base import read_parquet
 from parlevel.sources.user_options import TableOptions
 
 BROKEN = "_broken_line"
@@ -94,7 +95,9 @@ def open_file(spark: SparkSession, table: TableOptions, where: str) -> DataFrame
     """
     kind = format_of(table, where)
     path = str(Path(table.path).expanduser()) if not is_remote(table.path) else table.path
-    if kind != "csv":
+    if kind == "parquet":
+        return read_parquet(spark, path).withColumn(BROKEN, F.lit(None).cast("string"))
+    if kind == "delta":
         return spark.read.format(kind).load(path).withColumn(BROKEN, F.lit(None).cast("string"))
     reader = spark.read.options(
         header=True, sep=table.delimiter, encoding=table.encoding, quote='"', escape='"', multiLine=table.multiline

@@ -10,6 +10,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from parlevel.errors import DataError
+from parlevel.sources.base import date_of_nanoseconds
 from parlevel.sources.user_files import BROKEN
 from parlevel.sources.user_options import TableOptions, date_format
 
@@ -47,7 +48,12 @@ def parse(text: Column, kind: str, table: TableOptions, where: str) -> Column:
         return text
     if kind == "date":
         layout = date_format(table, where)
-        return text.try_cast("date") if layout is None else F.try_to_timestamp(text, F.lit(layout)).cast("date")
+        if layout:
+            return F.try_to_timestamp(text, F.lit(layout)).cast("date")
+        # What pandas writes to Parquet arrives as nanoseconds.
+        return F.when(text.rlike(r"^\d{18,19}$"), date_of_nanoseconds(text.try_cast("bigint"))).otherwise(
+            text.try_cast("date")
+        )
     if kind == "boolean":
         return F.when(F.lower(text).isin(*YES), True).when(F.lower(text).isin(*NO), False)
     marks = [table.thousands] if table.thousands else []
