@@ -18,6 +18,7 @@ from parlevel.spark.tables import Tables, spark_schema
 
 pytestmark = pytest.mark.spark
 
+WINDOW = clean.Window(start=17_000, cutoff=(date(2017, 1, 28) - date(1970, 1, 1)).days, horizon=5)
 SERIES = [(f"s{k}", f"p{k}", "store") for k in range(4)]
 GOOD = [("s0", date(2017, 1, day), float(day % 5), None) for day in range(1, 29)]
 INPUTS: dict[str, list[tuple]] = {
@@ -162,25 +163,52 @@ def test_prices_and_promotions_have_rules_of_their_own(spark):
     assert all(value != value for value in zero["promo_future"])
 
 
+def judged_sales(spark, sales: list[tuple], *sets: str) -> list[tuple]:
+    """(value, rule, status) of every row of s3, in order."""
+    cfg = config(Path("unused"), *sets)
+    series = spark.createDataFrame(SERIES, "series_id string, product_id string, location_id string")
+    rows = spark.createDataFrame(sales, spark_schema(contract("sales")))
+    judged = clean_rows.judge_sales(rows, series, cfg=cfg, window=WINDOW)
+    return sorted((row["_value"], row["_rule"] or "", row["_status"]) for row in judged.collect())
+
+
 @pytest.mark.parametrize(
-    ("mode", "sold", "found"),
+    ("mode", "rules"),
     [
-        ("sum", 13.0, {"same_period": 3}),
-        ("max", 4.0, {"duplicate_row": 1, "duplicate_key": 2}),
-        ("quarantine", None, {"duplicate_row": 1, "duplicate_key": 3}),
+        ("sum", ["same_period", "same_period", "same_period", ""]),
+        ("max", ["duplicate_key", "duplicate_key", "", "duplicate_row"]),
+        ("quarantine", ["duplicate_key", "duplicate_key", "duplicate_key", "duplicate_row"]),
     ],
 )
-def test_duplicates_follow_the_configuration(spark, mode, sold, found):
-    twice = [("s3", date(2017, 1, 5), value, None) for value in (4.0, 2.0, 4.0, 3.0)]
-    rows, hit = transform(frames(spark, sales=INPUTS["sales"] + twice), f"clean.duplicates={mode}")
-    assert hit["sales"] == found
-    assert (rows["s3"]["sales"][0] == sold) if sold else (rows["s3"]["available"] == [0])
+def test_duplicates_follow_the_configuration(spark, mode, rules):
+    four = [("s3", date(2017, 1, 5), value, None) for value in (4.0, 2.0, 4.0, 3.0)]
+    found = judged_sales(spark, four, f"clean.duplicates={mode}")
+    assert [value for value, _, _ in found] == [2.0, 3.0, 4.0, 4.0]
+    assert sorted(rule for _, rule, _ in found) == sorted(rules)
+    accepted = [value for value, _, status in found if status in ("packed", "merged")]
+    assert accepted == {"sum": [2.0, 3.0, 4.0, 4.0], "max": [4.0], "quarantine": []}[mode]
+
+
+def test_promotions_are_known_as_far_as_every_kind_in_use_is(spark):
+    def row(kind: str, last: date, rule: str | None = None) -> tuple:
+        return (kind, last, rule)
+
+    plans = [
+        ([row("display", date(2017, 1, 28)), row("coupon", date(2017, 3, 1))], 0),
+        ([row("display", date(2017, 1, 30)), row("coupon", date(2017, 3, 1))], 2),
+        ([row("leaflet", date(2017, 1, 2)), row("coupon", date(2017, 2, 1))], 4),
+        ([row("display", date(2017, 1, 29), "bad_intensity")], 0),
+    ]
+    for promotions, ahead in plans:
+        judged = spark.createDataFrame(promotions, "kind string, end_date date, _rule string")
+        until = clean.promotions_until(judged, cfg=config(Path("unused")), window=WINDOW)
+        assert until - WINDOW.cutoff == ahead
 
 
 def test_returns_may_be_dropped(spark):
-    rows, hit = transform(frames(spark), "clean.returns=drop")
-    assert hit["sales"] == {"return_dropped": 1}
-    assert rows["s1"]["sales"][:2] == [5.0, 0.0]
+    rows = [("s3", date(2017, 1, 5), -2.0, None), ("s3", date(2017, 1, 6), 3.0, None)]
+    found = judged_sales(spark, rows, "clean.returns=drop")
+    assert found == [(-2.0, "return_dropped", "quarantined"), (3.0, "", "packed")]
 
 
 def test_weeks_add_their_days(spark):
