@@ -116,7 +116,7 @@ def test_stacked_bars_are_as_long_as_the_money():
 
 def test_dots_leave_out_what_was_not_measured():
     svg = charts.dots([("g1", {"a": 0.5, "b": None}), ("g2", {"a": 0.25, "b": 0.75})], "WAPE", "l")
-    assert titles(svg) == ["g1, a: 50.0 %", "g2, a: 25.0 %", "g2, b: 75.0 %"]
+    assert titles(svg) == ["g1, a: 50.0 %", "g2, b: 75.0 %", "g2, a: 25.0 %"]
 
 
 def test_lines_and_reliability_and_bars_name_their_points():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -88,11 +89,19 @@ def _preset(folder: Path | None, name: str) -> Path:
 
 
 def start_logging(where: Console) -> None:
-    """Log lines (run, stage, group) above the progress display; other libraries only from warnings on."""
+    """Log lines (run, stage, group) above the progress display; other libraries only from warnings on.
+
+    Into a file or a pipe each goes on one plain line.
+    """
     from rich.logging import RichHandler
 
-    handler = RichHandler(console=where, show_path=False, markup=False, log_time_format="%H:%M:%S")
-    handler.setFormatter(logging.Formatter("%(message)s"))
+    handler: logging.Handler
+    if where.is_terminal:
+        handler = RichHandler(console=where, show_path=False, markup=False, log_time_format="%H:%M:%S")
+        handler.setFormatter(logging.Formatter("%(message)s"))
+    else:
+        handler = logging.StreamHandler(sys.stderr)
+        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
     logging.getLogger("parlevel").setLevel(logging.DEBUG if STATE.verbose else logging.INFO)
     logging.getLogger("parlevel.summary").setLevel(logging.WARNING)  # the command prints it in colour

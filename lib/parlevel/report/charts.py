@@ -117,7 +117,7 @@ def lines(series: Mapping[str, Sequence[tuple[float, float]]], axis: tuple[str, 
     board = Board((min(xs, default=0), max(xs, default=1)), (0, ticks(0, max([*ys, 1e-9]))[-1]))
     board.y_axis(axis[1], "percent")
     board.x_axis(axis[0])
-    for position, (name, points) in enumerate(series.items()):
+    for position, (name, points) in reversed(list(enumerate(series.items()))):
         board.line(points, f"line c{position % 6}")
         for x, y in points:
             board.dot(x, y, f"fill{position % 6}", f"{name}, {axis[0]} {x:g}: {100 * y:.1f} %", 2.2)
@@ -130,7 +130,7 @@ def reliability(series: Mapping[str, Sequence[tuple[float, float]]], label: str)
     board.y_axis("share of actuals at or below", "percent")
     board.x_axis("quantile level", "percent")
     board.line([(0, 0), (1, 1)], "diagonal", "a perfect forecast of a continuous quantity lies on this line")
-    for position, (name, points) in enumerate(series.items()):
+    for position, (name, points) in reversed(list(enumerate(series.items()))):
         board.line(points, f"line c{position % 6}")
         for x, y in points:
             board.dot(x, y, f"fill{position % 6}", f"{name}: {100 * y:.1f} % at or below the {100 * x:g} % quantile")
@@ -145,7 +145,7 @@ def dots(groups: Sequence[tuple[str, Mapping[str, float | None]]], axis: str, la
         axis: what the share is.
         label: what it shows, in words.
     """
-    row, left = 22, 190
+    row, left = 22, 205
     values = [v for _, by in groups for v in by.values() if v is not None and math.isfinite(v)]
     far = ticks(0, max([*values, 1e-9]))[-1]
     height = row * len(groups) + 46
@@ -155,8 +155,8 @@ def dots(groups: Sequence[tuple[str, Mapping[str, float | None]]], axis: str, la
     for k, (name, by) in enumerate(groups):
         at = board.py(k + 0.5)
         board.add(f'<line x1="{left}" x2="{board.width - 18}" y1="{at:.1f}" y2="{at:.1f}" class="grid"/>')
-        board.text(left - 8, at + 3.5, name if len(name) <= 30 else name[:29] + "…", "name", "end")
-        for model, value in by.items():
+        board.text(left - 8, at + 3.5, name if len(name) <= 26 else name[:25] + "…", "name", "end")
+        for model, value in reversed(list(by.items())):  # the first model on top
             if value is not None and math.isfinite(value):
                 hover = f"{name}, {model}: {100 * value:.1f} %"
                 board.dot(value, k + 0.5, f"fill{models.index(model) % 6}", hover, 4.5)

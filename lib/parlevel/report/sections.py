@@ -15,6 +15,10 @@ from parlevel.report.words import Words, day, less_or_more, number, plural, shar
 
 Block = dict[str, Any]
 
+WHY = {"high volume": "High volume: ", "large error": "Large error: ", "intermittent": ""}
+HARD_WAPE = 0.8
+"""Above this WAPE the report says why it is high by nature."""
+
 
 @dataclass
 class Section:
@@ -70,7 +74,9 @@ def headline(house: Warehouse, cfg: Config, say: Words) -> Section:
             _versus("Stockout rate", plan["stockout_rate"], base["stockout_rate"], "periods with unmet demand", False),
         ]
     if score and score["wape"] is not None:
-        tiles.append(_tile("Forecast error (WAPE)", share(score["wape"]), "newest held-back fold, models in use"))
+        found = data.accuracy(house)
+        more = f"; quantile loss {_against_floor(found, cfg)}" if found else ""
+        tiles.append(_tile("Forecast error (WAPE)", share(score["wape"]), f"newest held-back fold{more}"))
     best = next(iter(data.accuracy(house)), None)
     if best and best["coverage_90"] is not None:
         note = f"actuals inside the 90 % interval, {best['model']} model{'s' * (best['model'] == 'chosen')}"
@@ -85,6 +91,14 @@ def headline(house: Warehouse, cfg: Config, say: Words) -> Section:
             "marked assumed. Money on this page shows how policies compare, not what this retailer would have saved."
         )
     return out
+
+
+def _against_floor(rows: Sequence[data.Row], cfg: Config) -> str:
+    """The first row's quantile loss, and how it compares with the model that every series could fall back to."""
+    best = rows[0]
+    floor = next((row for row in rows if row["model"] == cfg.train.floor and row is not best), None)
+    against = f", {less_or_more(best['wql'], floor['wql'])} than {floor['model']}" if floor and floor["wql"] else ""
+    return f"{number(best['wql'], 3)}{against}"
 
 
 def _tile(what: str, figure_: str, note: str, good: bool | None = None) -> Block:
@@ -128,7 +142,7 @@ def forecast_fans(house: Warehouse, cfg: Config, say: Words) -> Section:
         row = rows[series]
         expected = sum(fan.mean)
         note = (
-            f"{row['why']}; {row['pattern']}, class {row['velocity']}; {row['model']}"
+            f"{WHY[row['why']]}{row['pattern']}, class {row['velocity']}; {row['model']}"
             f"{' as fallback' if row['fallback'] else ''}. Sold {units(row['recent_mean'])} a {say.period} lately, "
             f"{units(expected)} units expected in {say.periods(len(fan.mean))}."
         )
@@ -147,13 +161,8 @@ def accuracy(house: Warehouse, cfg: Config, say: Words) -> Section:
         out.lead = "No accuracy in this run."
         return out
     best = rows[0]
-    loss = f"weighted quantile loss {number(best['wql'], 3)}, WAPE {share(best['wape'])}"
-    floor = next((row for row in rows if row["model"] == cfg.train.floor and row is not best), None)
-    against = (
-        f", {less_or_more(best['wql'], floor['wql'])} loss than {floor['model']}" if floor and floor["wql"] else ""
-    )
-    who = "The chosen models" if best["model"] == "chosen" else f"Model {best['model']}"
-    out.title = f"{who}: {loss}{against}"
+    who = "the chosen models" if best["model"] == "chosen" else f"model {best['model']}"
+    out.title = f"Quantile loss of {who}: {_against_floor(rows, cfg)}"
     out.lead = (
         "On the newest held-back fold, which had no say in which model each group chose ('chosen', one or a blend of "
         "two): every forecast was made without the periods it is judged by. WAPE = sum of absolute "
@@ -161,6 +170,7 @@ def accuracy(house: Warehouse, cfg: Config, say: Words) -> Section:
         "Bias > 0 = forecast too high. WQL judges the whole distribution. Coverage = share of actuals inside the "
         "interval."
     )
+    out.note = _cautions(rows)
     body = [
         [r["model"], share(r["wape"]), number(r["mase"]), number(r["rmsse"]), units(r["mae"]), units(r["rmse"]),
          share(r["bias_share"]), number(r["wql"], 3), share(r["coverage_50"]), share(r["coverage_90"]), number(r["n"])]
@@ -182,6 +192,19 @@ def accuracy(house: Warehouse, cfg: Config, say: Words) -> Section:
         heads = "group|model|#WAPE|#MASE|#!RMSSE|#bias|#!90 % covered|#!periods scored"
         out.blocks.append(table(heads, body, f"Accuracy of {len({r[0] for r in body})} groups", "details"))
     return out
+
+
+def _cautions(rows: Sequence[data.Row]) -> str:
+    """What a reader could take the wrong way in these numbers."""
+    notes = []
+    if rows[0]["wape"] is not None and rows[0]["wape"] > HARD_WAPE:
+        notes.append(
+            "Most periods here sell nothing: a WAPE near 100 % is what even a good forecast gets, since a forecast of "
+            "zero has exactly that. Judge by WQL, RMSSE and what the plan costs."
+        )
+    if len({row["n"] for row in rows}) > 1:
+        notes.append("A model that was offered to some series only is judged on those: see the periods scored.")
+    return " ".join(notes)
 
 
 def _accuracy_figures(house: Warehouse, models: Sequence[str], say: Words) -> list[Block]:

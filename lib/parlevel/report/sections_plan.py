@@ -29,6 +29,8 @@ ORDER_COLUMNS = (
     ("stockout risk", "stockout_probability", "share", "n wide"),
     ("why", "reason", "text", "why"),
 )
+PERFECT = "perfect_forecast"
+"""The policy in use with the demand that came for a forecast, as the evaluate stage plays it."""
 PRINTED = 50
 """Order lines that stand in the page without JavaScript."""
 PROJECTIONS = 6
@@ -42,6 +44,8 @@ def policies(house: Warehouse, cfg: Config, say: Words) -> Section:
     if not rows:
         out.lead = "No policy was simulated in this run."
         return out
+    first = (cfg.replenish.policy, cfg.evaluate.baseline)
+    rows = sorted(rows, key=lambda row: first.index(row["policy"]) if row["policy"] in first else len(first))
     by = {row["policy"]: row for row in rows}
     plan, base = by.get(cfg.replenish.policy), by.get(cfg.evaluate.baseline)
     if plan and base:
@@ -56,6 +60,8 @@ def policies(house: Warehouse, cfg: Config, say: Words) -> Section:
         f"{plural(rows[0]['n_series'], 'series', 'series')}, lead times and case packs included; unmet demand is lost "
         "unless the terms say otherwise."
     )
+    if PERFECT in by:
+        out.lead += f" {PERFECT}: the plan's policy told the demand that came, which no forecast can beat by much."
     parts = ("holding", "shortage", "order")
     bars = [(row["policy"], {part: row[f"{part}_cost"] for part in parts}) for row in rows]
     svg = charts.stacked(bars, say.currency, "Cost by policy, split into holding, shortage and order cost")

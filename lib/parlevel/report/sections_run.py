@@ -50,12 +50,16 @@ def quality(house: Warehouse, cfg: Config, say: Words) -> Section:
         else f"None of {plural(len(rows), 'rule')} caught anything"
     )
     out.lead = "What went in equals what came out plus what is in quarantine; nothing is deleted."
-    body = [
+    cells = [
         [r["table"], r["rule"], r["action"], number(r["n_hit"]), number(r["n_rows"]), share(r["share"], 2), r["doc"]]
         for r in rows
     ]
     heads = "table|rule|what was done|#caught|#!looked at|#share|!what the rule says"
-    out.blocks.append(table(heads, body))
+    if hits:
+        out.blocks.append(table(heads, cells[: len(hits)]))
+    if len(rows) > len(hits):
+        quiet = f"{plural(len(rows) - len(hits), 'rule')} that caught nothing"
+        out.blocks.append(table(heads, cells[len(hits) :], quiet, "details"))
     return out
 
 

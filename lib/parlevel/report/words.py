@@ -32,8 +32,10 @@ class Words:
 
 
 def share(value: float | None, digits: int = 1) -> str:
-    """12.3 %."""
-    return DASH if value is None or not math.isfinite(value) else f"{100 * value:.{digits}f}\u00a0%"
+    """12.3 %, 2,763 %."""
+    if value is None or not math.isfinite(value):
+        return DASH
+    return f"{100 * value:,.{0 if abs(value) >= 10 else digits}f}\u00a0%"
 
 
 def number(value: float | None, digits: int = 2) -> str:
