@@ -23,7 +23,7 @@ from parlevel.domain.replenish.solvers.linear import Program, solve_integer
 from parlevel.errors import SolverError
 
 # Price vectors tried for a start, and the share of the time by which they are through.
-STARTS, STARTING = 24, 0.4
+STARTS, STARTING = 30, 0.4
 # Setups that a window decides: about what an integer program decides in a fraction of a second; more once that
 # brings nothing any more.
 WINDOW, WIDER = 30, 1.4
@@ -48,10 +48,15 @@ def solve(problem: LotSizing, seconds: float = 5.0, solver: str = "SCIP", seed: 
     for number in range(STARTS):
         if number and (search.over() or monotonic() > begin + STARTING * seconds):
             break
-        spread = draw.uniform(0.6, 1.6, problem.shape[1]) if number else 1.0
-        level = draw.uniform(0.0, 0.2) * relaxation.prices.max() if number else 0.0
+        # The best prices themselves, then around them, ever further away.
+        width = 0.02 * number
+        spread = draw.uniform(1 - min(width, 0.6), 1 + width, problem.shape[1])
+        level = draw.uniform(0.0, 0.2) * relaxation.prices.max() * (number % 3 == 2)
         prices = relaxation.prices * spread + level
         search.keep(smooth(problem, price(problem, prices)[0], prices))
+        if number == 0:
+            mix = np.where(relaxation.lots > 1e-6, relaxation.lots, 0.0)
+            search.keep(smooth(problem, _exact(problem, mix), prices))
     for window in _windows(problem, relaxation, search, draw):
         if search.over():
             break

@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from parlevel.domain.replenish.base import Floats
+from parlevel.domain.replenish.base import Floats, Ints
 from parlevel.domain.replenish.lotsizing.problem import LotSizing
 
-PASSES, TINY = 6, 1e-9
+# Passes at most, and how many periods a move may bridge.
+PASSES, REACH, TINY = 6, 4, 1e-9
 
 
 def smooth(problem: LotSizing, lots: Floats, prices: Floats) -> Floats:
@@ -27,69 +28,65 @@ def smooth(problem: LotSizing, lots: Floats, prices: Floats) -> Floats:
     lots = lots.copy()
     periods = problem.shape[1]
     for number in range(PASSES):
-        if (problem.use(lots, lots > 0).sum(axis=0) <= problem.capacity * (1 + TINY)).all():
+        load = problem.use(lots, lots > 0).sum(axis=0)
+        if (load <= problem.capacity * (1 + TINY)).all():
             break
         backwards = number % 2 == 0
         for period in range(periods - 1, 0, -1) if backwards else range(periods - 1):
-            _unload(problem, lots, prices, period, backwards)
+            _unload(problem, lots, load, prices, period, backwards)
     return lots
 
 
-def _unload(problem: LotSizing, lots: Floats, prices: Floats, period: int, backwards: bool) -> None:
-    """Move lots out of one period, in place, until it fits or nothing can move."""
+def _unload(problem: LotSizing, lots: Floats, load: Floats, prices: Floats, period: int, backwards: bool) -> None:
+    """Move lots out of one period, lots and load in place, until it fits or nothing can move."""
+    last = problem.shape[1] - 1
+    reach = np.arange(period - 1, max(period - 1 - REACH, -1), -1)
+    reach = reach if backwards else np.arange(period + 1, min(period + 1 + REACH, last + 1))
     for _ in range(2 * problem.shape[0]):
-        made = lots[:, period] > 0
-        used = float((problem.unit_time * lots[:, period] + problem.setup_time * made).sum())
-        excess = used - float(problem.capacity[period])
+        excess = float(load[period] - problem.capacity[period])
         if excess <= TINY * problem.capacity[period]:
             return
-        best: tuple[float, int, int, float] | None = None
-        for target, most in _targets(problem, lots, period, backwards):
-            for whole in (False, True):
-                move = _cheapest(problem, lots, prices, (period, target), most, excess, whole)
-                best = move if move is not None and (best is None or move[0] < best[0]) else best
-        if best is None:
+        move = _cheapest(problem, lots, load, prices, period, reach, excess)
+        if move is None:
             return
-        _, item, target, amount = best
-        lots[item, period] = 0.0 if amount >= lots[item, period] - TINY else lots[item, period] - amount
+        item, target, amount = move
+        opens = lots[item, target] <= 0
+        ends = amount >= lots[item, period] - TINY
+        lots[item, period] = 0.0 if ends else lots[item, period] - amount
         lots[item, target] += amount
-
-
-def _targets(problem: LotSizing, lots: Floats, period: int, backwards: bool) -> list[tuple[int, Floats]]:
-    """(target period, (n,) units that may go there) for the neighbour and for up to three periods beyond it."""
-    periods = problem.shape[1]
-    reach = range(period - 1, max(period - 5, -1), -1) if backwards else range(period + 1, min(period + 5, periods))
-    if backwards:
-        return [(target, lots[:, period]) for target in reach]
-    stock = (lots - problem.demand).cumsum(axis=1)
-    return [(target, np.minimum(lots[:, period], stock[:, period:target].min(axis=1))) for target in reach]
+        load[period] -= problem.unit_time[item] * amount + problem.setup_time[item] * ends
+        load[target] += problem.unit_time[item] * amount + problem.setup_time[item] * opens
 
 
 def _cheapest(
-    problem: LotSizing,
-    lots: Floats,
-    prices: Floats,
-    way: tuple[int, int],
-    most: Floats,
-    excess: float,
-    whole: bool,
-) -> tuple[float, int, int, float] | None:
-    """(cost per unit of overload taken away, item, target, units) of the best item, or None."""
-    period, target = way
+    problem: LotSizing, lots: Floats, load: Floats, prices: Floats, period: int, reach: Ints, excess: float
+) -> tuple[int, int, float] | None:
+    """(item, target, units) of the move that costs least per unit of overload taken away, or None.
+
+    Every item may go to every target in reach, as a whole lot or just as much as is too much: (2, n, targets).
+    """
     here = lots[:, period]
-    amount = here if whole else np.minimum(most, excess / problem.unit_time)
-    able = (here > 0) & (amount > TINY) & (amount <= most + TINY)
+    most = np.repeat(here[:, None], len(reach), axis=1)
+    if reach[0] > period:
+        # The stock at the end of every period that the units would no longer be there for.
+        stock = (lots - problem.demand).cumsum(axis=1)[:, period : period + len(reach)]
+        most = np.minimum(most, np.minimum.accumulate(stock, axis=1))
+    part = np.minimum(most, (excess / problem.unit_time)[:, None])
+    amount = np.stack([part, np.repeat(here[:, None], len(reach), axis=1)])
+    able = (here > 0)[None, :, None] & (amount > TINY) & (amount <= most + TINY)
     if not able.any():
         return None
-    ends = amount >= here - TINY
-    opens = lots[:, target] <= 0
-    saved = problem.unit_time * amount + problem.setup_time * ends
-    added = problem.unit_time * amount + problem.setup_time * opens
-    room = problem.capacity[target] - problem.use(lots, lots > 0)[:, target].sum()
-    cost = problem.holding_cost * amount * (period - target) + problem.setup_cost * (opens * 1.0 - ends)
-    cost = cost + prices[target] * added - prices[period] * saved
-    # What does not fit there has to move on; count it at the dearest price so far.
-    cost = cost + float(prices.max() + 1.0) * np.maximum(added - max(room, 0.0), 0.0)
+    ends = amount >= here[None, :, None] - TINY
+    opens = (lots[:, reach] <= 0)[None]
+    unit, setup = problem.unit_time[None, :, None], problem.setup_time[None, :, None]
+    saved, added = unit * amount + setup * ends, unit * amount + setup * opens
+    room = np.maximum(problem.capacity - load, 0.0)[reach]
+    cost = problem.holding_cost[None, :, None] * amount * (period - reach)
+    cost = cost + problem.setup_cost[None, :, None] * (opens * 1.0 - ends)
+    cost = cost + prices[reach] * added - prices[period] * saved
+    # What does not fit there has to move on; count it at the dearest price.
+    cost = cost + float(prices.max() + 1.0) * np.maximum(added - room, 0.0)
     rate = np.where(able, cost / np.maximum(np.minimum(saved, excess), TINY), np.inf)
-    item = int(rate.argmin())
-    return float(rate[item]), item, target, float(amount[item])
+    best = int(rate.argmin())
+    whole, item, target = np.unravel_index(best, rate.shape)
+    return int(item), int(reach[target]), float(amount[whole, item, target])

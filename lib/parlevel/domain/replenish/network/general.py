@@ -60,7 +60,7 @@ def bound_network(network: Network, seconds: float, known: Placement, solver: st
         solver: SCIP, HIGHS or CP_SAT.
     """
     program = chord_program(network, known)
-    solution, bound = attempt_integer(program, solver, 1e-4, seconds)
+    solution, bound = attempt_integer(program, solver, 1e-4, seconds, _known_point(network, known))
     if solution is None:
         return known
     mended = placement(network, keepable(network, solution.x[: len(network.nodes)]))
@@ -141,6 +141,14 @@ def chord_program(network: Network, known: Placement) -> Program:
         ),
         integer=(np.arange(size) >= 2 * n) & (np.arange(size) < 2 * n + count),
     )
+
+
+def _known_point(network: Network, known: Placement) -> Floats:
+    """(n_variables,) of `chord_program`: the known placement, whose times are breakpoints."""
+    owner, begin, end = _chords(network, known)
+    net = np.round(known.inbound + network.column("lead_time") - known.service, 9)[owner]
+    picked = (net > begin) & (net <= end)
+    return np.concatenate([known.service, known.inbound, picked.astype(np.float64), np.where(picked, net, 0.0)])
 
 
 def _rows(network: Network, size: int) -> tuple[csr_matrix, Floats]:
