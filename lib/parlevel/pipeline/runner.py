@@ -10,7 +10,7 @@ from datetime import UTC, date, datetime
 from importlib import import_module
 from typing import Literal
 
-from pyspark.sql import SparkSession
+from pyspark.sql import Row, SparkSession
 from pyspark.sql import functions as F
 
 from parlevel.config import Config
@@ -145,23 +145,27 @@ class RunBook:
         self.counts: dict[str, dict[str, int]] = {}
         self.cutoff: date | None = cfg.calendar.cutoff
         self._log = Tables(spark, cfg, run_id, {})
+        self._finished = self._load()
+
+    def _load(self) -> dict[str, Row]:
+        """Stage -> newest finished row of the run log with this run's key; eight rows at most."""
+        if not self._log.has("runs"):
+            return {}
+        same_key = F.col("stage_key").isin(list(self.keys.values()))
+        rows = self._log.read_all("runs").where(same_key & (F.col("status") == "done"))
+        newest = rows.groupBy("stage").agg(
+            F.max_by(F.struct("run_id", "cutoff", "row_counts"), "started_at").alias("made")
+        )
+        return {row["stage"]: row["made"] for row in newest.limit(len(STAGES)).collect()}
 
     def adopt(self, stage: str) -> bool:
         """Take over the output of a finished stage with the same key, if there is one."""
-        if not self._log.has("runs"):
+        made = self._finished.get(stage)
+        if made is None:
             return False
-        rows = (
-            self._log.read_all("runs")
-            .where((F.col("stage") == stage) & (F.col("stage_key") == self.keys[stage]) & (F.col("status") == "done"))
-            .orderBy(F.col("started_at").desc())
-            .select("run_id", "cutoff", "row_counts")
-            .head(1)
-        )
-        if not rows:
-            return False
-        self.outputs[stage] = rows[0]["run_id"]
-        self.counts[stage] = dict(rows[0]["row_counts"])
-        self.cutoff = self.cutoff or rows[0]["cutoff"]
+        self.outputs[stage] = made["run_id"]
+        self.counts[stage] = dict(made["row_counts"])
+        self.cutoff = self.cutoff or made["cutoff"]
         return True
 
     def keep_reused(self, stage: str) -> str:

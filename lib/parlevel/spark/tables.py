@@ -46,6 +46,7 @@ class Tables:
         self.run_id = run_id
         self._cfg = cfg
         self._outputs = dict(outputs)
+        self._known: set[str] = set()
         self.read_names: set[str] = set()
         self.row_counts: dict[str, int] = {}
 
@@ -58,6 +59,11 @@ class Tables:
 
     def has(self, name: str) -> bool:
         """Whether the table exists (any run)."""
+        if name not in self._known and self._exists(name):
+            self._known.add(name)
+        return name in self._known
+
+    def _exists(self, name: str) -> bool:
         if self._cfg.paths.catalog:
             return self.spark.catalog.tableExists(f"{self._cfg.paths.catalog}.{name}")
         try:
