@@ -66,11 +66,13 @@ def test_open_orders_arrive_and_history_shows_no_demand_of_stockouts():
     assert who.histories[2][-1] == 1.0
 
 
-def test_needed_is_what_perfect_knowledge_would_have_ordered():
-    got, _ = game([0, 0, 0], [4.0, 1.0, 6.0], state(2.0), lead_time=1, review_period=1)
-    # at 0: 4 + 1 - 2; at 1: 1 + 6 - 0; at 2: beyond known demand
-    assert got.needed[0, :2].tolist() == [3.0, 7.0]
-    assert np.isnan(got.needed[0, 2])
+def test_needed_is_what_perfect_knowledge_would_have_ordered_in_total():
+    got, _ = game([1, 8, 5], [4.0, 1.0, 6.0], state(2.0), lead_time=1, review_period=1)
+    # the decisions at 0 and 1 protect periods 0..2: 11 wanted, 2 there; the one at 2 looks beyond known demand
+    assert got.judged.tolist() == [9.0]
+    assert got.needed.tolist() == [9.0]
+    long, _ = game([4, 0, 0], [4.0, 1.0, 6.0], state(2.0), lead_time=5)
+    assert (long.judged.tolist(), long.needed.tolist()) == ([0.0], [0.0])
 
 
 def test_the_start_is_one_protection_interval_in_whole_cases_below_the_maximum():
@@ -109,8 +111,8 @@ def test_sums_and_ratios_by_hand():
     assert kpi["stock_value"] == pytest.approx(2.5)
     assert kpi["turnover"] == pytest.approx(12 * 2 * 365.25 / 4 / 2.5)
     assert kpi["total_cost"] == pytest.approx(27.0)
-    # decisions with known demand: at 0 it needed 3 + 4 + 1 - 5 = 3, at 1 it needed 4 + 1 + 9 - 6 = 8
-    assert kpi["replenishment_accuracy"] == pytest.approx(max(0, 1 - (1 + 5) / 11))
+    # decisions at 0 and 1 see all of their protection interval: ordered 4 + 3, needed 17 - 5
+    assert kpi["replenishment_accuracy"] == pytest.approx(1 - 5 / 12)
 
 
 def test_ratios_without_a_denominator_are_unknown_not_perfect():

@@ -37,11 +37,9 @@ def sums(played: Played, terms: Terms, known: Floats) -> dict[str, Floats]:
         known: (n, P) 1 where demand is known; other periods are played but not counted as cells.
 
     Returns: name of `SUMS` -> (n,). `stock_units` and `stock_value` are sums over periods of the stock at its end;
-        `off` and `needed` compare orders with what perfect knowledge would have ordered.
+        `off` and `needed` compare an item's orders with what perfect knowledge would have ordered, in total.
     """
     n = len(terms.unit_cost)
-    judged = ~np.isnan(played.needed)
-    wanted = np.where(judged, played.needed, 0.0)
     stock = played.stock.sum(axis=1)
     lost = terms.lost_sales
     late = np.nan_to_num(terms.backorder_cost) * played.waiting.sum(axis=1)
@@ -55,8 +53,8 @@ def sums(played: Played, terms: Terms, known: Floats) -> dict[str, Floats]:
         "sold_value": played.sales.sum(axis=1) * terms.unit_cost,
         "stock_units": stock,
         "stock_value": stock * terms.unit_cost,
-        "off": (np.abs(played.ordered - wanted) * judged).sum(axis=1),
-        "needed": wanted.sum(axis=1),
+        "off": np.abs(played.judged - played.needed),
+        "needed": played.needed,
         "orders": placed,
         "holding_cost": stock * terms.holding_cost,
         "shortage_cost": np.where(lost, played.unmet.sum(axis=1) * terms.shortage_cost, late),

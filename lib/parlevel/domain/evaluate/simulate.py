@@ -20,7 +20,7 @@ Foresee = Callable[[int], Forecast]
 
 @dataclass(frozen=True)
 class Played:
-    """What happened to n items over P periods; all (n, P).
+    """What happened to n items over P periods; (n, P) where not said otherwise.
 
     Attributes:
         demand: units wanted; NaN periods count as none.
@@ -29,8 +29,8 @@ class Played:
         stock: units at the end of the period.
         waiting: units owed at the end of the period.
         ordered: units ordered at the period's start.
-        needed: units that perfect knowledge of demand over lead time + review period would have ordered; NaN where
-            nothing was to be decided or demand is not known that far.
+        judged: (n,) units ordered at the decisions whose protection interval ends within the periods played.
+        needed: (n,) units that perfect knowledge would have ordered at those decisions in total.
     """
 
     demand: Floats
@@ -39,6 +39,7 @@ class Played:
     stock: Floats
     waiting: Floats
     ordered: Floats
+    judged: Floats
     needed: Floats
 
 
@@ -82,7 +83,6 @@ def play(policy: Policy, start: State, demand: Floats, foresee: Foresee, terms: 
     on_hand, waiting = start.on_hand.copy(), start.backorders.copy()
     names = ("sales", "unmet", "stock", "waiting", "ordered")
     out = {name: np.zeros((n, periods)) for name in names}
-    needed = np.full((n, periods), np.nan)
     keeps = ~terms.lost_sales
     for t in range(periods):
         due = np.flatnonzero(t % terms.review_period == 0)
@@ -91,7 +91,6 @@ def play(policy: Policy, start: State, demand: Floats, foresee: Foresee, terms: 
             quantity = policy.order(state, _seen(foresee(t), out, wanted, t).take(due), terms.take(due))
             np.add.at(pipe, (due, t + terms.lead_time[due]), quantity)
             out["ordered"][due, t] = quantity
-            needed[due, t] = _needed(state.inventory_position, wanted[due], t, terms.take(due))
         on_hand = on_hand + pipe[:, t]
         asked = wanted[:, t] + waiting
         sold = np.minimum(on_hand, asked)
@@ -101,7 +100,8 @@ def play(policy: Policy, start: State, demand: Floats, foresee: Foresee, terms: 
         out["unmet"][:, t] = np.where(keeps, np.minimum(short, wanted[:, t]), short)
         waiting = np.where(keeps, short, 0.0)
         out["waiting"][:, t] = waiting
-    return Played(wanted, out["sales"], out["unmet"], out["stock"], out["waiting"], out["ordered"], needed)
+    judged, needed = _needed(start.inventory_position, wanted, out["ordered"], terms)
+    return Played(wanted, out["sales"], out["unmet"], out["stock"], out["waiting"], out["ordered"], judged, needed)
 
 
 def _seen(forecast: Forecast, out: dict[str, Floats], wanted: Floats, t: int) -> Forecast:
@@ -112,10 +112,16 @@ def _seen(forecast: Forecast, out: dict[str, Floats], wanted: Floats, t: int) ->
     return replace(forecast, history=np.concatenate([forecast.history, seen], axis=1))
 
 
-def _needed(position: Floats, wanted: Floats, t: int, terms: Terms) -> Floats:
-    """(n,) units that were missing to meet demand until the next order could arrive; NaN beyond known demand."""
-    until = t + terms.protection_interval
-    total = np.concatenate([np.zeros((len(position), 1)), wanted.cumsum(axis=1)], axis=1)
-    rows = np.arange(len(position))
-    demand = total[rows, np.minimum(until, wanted.shape[1])] - total[:, t]
-    return np.where(until <= wanted.shape[1], np.maximum(demand - position, 0.0), np.nan)
+def _needed(position: Floats, wanted: Floats, ordered: Floats, terms: Terms) -> tuple[Floats, Floats]:
+    """(ordered (n,), needed (n,)) over the decisions whose protection interval ends within the periods played.
+
+    Orders are compared in total, not one by one: buying a case today instead of two halves in turn is no mistake.
+    """
+    n, periods = wanted.shape
+    last = (periods - terms.protection_interval) // terms.review_period * terms.review_period
+    decided = last >= 0
+    total = np.concatenate([np.zeros((n, 1)), wanted.cumsum(axis=1)], axis=1)
+    until = np.where(decided, last + terms.protection_interval, 0)
+    needed = np.where(decided, np.maximum(total[np.arange(n), until] - position, 0.0), 0.0)
+    placed = np.where(np.arange(periods) <= last[:, None], ordered, 0.0).sum(axis=1)
+    return placed, needed

@@ -156,7 +156,7 @@ def _row_words(row: Row) -> str:
     if row.kind == "supplier_min":
         return f"the supplier's minimum of {number(row.amount)} ({row.measure}){period}"
     if row.kind == "truck":
-        return f"full trucks of {number(row.amount)} ({row.measure}){period}"
+        return f"trucks of {number(row.amount)} ({row.measure}) that cost {number(row.cost)} each{period}"
     if row.kind in CAPACITIES and row.price is not None:
         return f"the {_NAMES[row.kind]} that all suppliers share{period}"
     return f"the {_NAMES[row.kind]} of {number(row.amount)} ({row.measure}){period}"

@@ -81,8 +81,8 @@ def later_order(words: Wording, item: int, step: int, quantity: float) -> str:
     cases = quantity / terms.case_pack[item]
     risk = percent(1.0 - words.facts.risk[item, step])
     return (
-        f"Foreseen ({_cases(cases)} of {number(terms.case_pack[item])}): keeps the chance of no stockout at {risk} "
-        f"until the receipt after it; decided again at that review."
+        f"Foreseen ({_cases(cases)} of {number(terms.case_pack[item])}), decided again at that review; as seen today "
+        f"the chance of no stockout until the receipt after it is {risk}."
     )
 
 

@@ -289,10 +289,10 @@ class _Group:
         effect = np.zeros((self.batch.n, len(rows)))
         for k, row in enumerate(rows):
             each = np.abs(price[k]) * weights(self.batch.terms, row.measure)
-            # A minimum binds by its links even where its price is nil: the first step's row then names itself.
-            first = order_step(row, self.batch.terms, self.batch.horizon) == 0
-            near = 1e-9 / (1 + row.step)
-            effect[:, k] = np.where(first | (row.basis == "stock"), each + near, 0.01 * each + 0.1 * near)
+            # What holds for the first order comes first; a minimum binds by its links even where its price is nil.
+            first = (order_step(row, self.batch.terms, self.batch.horizon) == 0) | (row.basis == "stock")
+            counts = (np.abs(price[k]) > 0) | (k in self.master.gates)
+            effect[:, k] = np.where(first & counts, 1.0 + each, each / (1.0 + each) + 1e-9 / (1 + row.step))
         for item in np.flatnonzero(moved):
             out[item] = rows[int(effect[item].argmax())].label
         return out
