@@ -26,7 +26,7 @@ CASES = (1, 4, 6, 12, 24, 48)  # units in a case, by velocity
 CASE_WEEKLY = (1.5, 3.0, 7.0, 20.0, 80.0)  # units a week from which the next larger case is used
 DEAR = 20.0  # price from which cases hold at most CASES[1] units
 TARGETS = {"A": 0.97, "B": 0.95, "C": 0.92}  # cycle service level asked for
-HANDLING = {"A": 0.01, "B": 0.02, "C": 0.03}  # of the unit cost a day: shelf space and shrinkage
+HANDLING = {"A": 0.002, "B": 0.004, "C": 0.006}  # of the unit cost a day: shelf space and shrinkage
 FAST = {"A": 2.0, "B": 0.5}  # units a day from which an item is an A, a B
 
 
