@@ -195,7 +195,8 @@ def require(*names: str, needs: Needs | None = None) -> None:
     faults = [check for check in checks(needs, names or tuple(ALL)) if not check.ok]
     if faults:
         raise EnvironmentFault(
-            "this machine is not ready:\n" + "\n".join(f"  {f.name}: {f.detail}. {f.way_out}".rstrip() for f in faults)
+            "this machine is not ready:\n"
+            + "\n".join(f"  {f.name}: {f.detail.rstrip('.')}. {f.way_out}".rstrip() for f in faults)
         )
 
 

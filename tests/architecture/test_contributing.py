@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
@@ -10,6 +11,8 @@ from pathlib import Path
 
 import pytest
 import rules
+
+from parlevel import jars
 
 TEXT = (rules.ROOT / "CONTRIBUTING.md").read_text()
 EXAMPLE = re.compile(
@@ -41,7 +44,8 @@ def add(house: Path, example: dict[str, str]) -> None:
 
 def run_python(house: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-B", "-m", *arguments]
-    return subprocess.run(command, cwd=house, capture_output=True, text=True, check=False)
+    environment = {"PARLEVEL_JARS": str(next(jars.candidates())), **os.environ}
+    return subprocess.run(command, cwd=house, env=environment, capture_output=True, text=True, check=False)
 
 
 def test_the_page_has_the_three_examples() -> None:
