@@ -194,10 +194,8 @@ def require(*names: str, needs: Needs | None = None) -> None:
     """
     faults = [check for check in checks(needs, names or tuple(ALL)) if not check.ok]
     if faults:
-        raise EnvironmentFault(
-            "this machine is not ready:\n"
-            + "\n".join(f"  {f.name}: {f.detail.rstrip('.')}. {f.way_out}".rstrip() for f in faults)
-        )
+        lines = [f"  {fault.name}: {fault.detail.rstrip('.')}. {fault.way_out}".rstrip() for fault in faults]
+        raise EnvironmentFault("this machine is not ready:\n" + "\n".join(lines))
 
 
 def available_memory() -> int | None:
