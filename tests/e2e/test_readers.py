@@ -55,7 +55,7 @@ def by_duckdb(folder: str) -> pa.Table:
     with duckdb.connect() as connection:
         connection.execute("SET TimeZone = 'UTC'")
         connection.register("t", DeltaTable(folder).to_pyarrow_dataset())
-        return connection.execute("SELECT * FROM t").to_arrow_table()
+        return connection.sql("SELECT * FROM t").to_arrow_table()
 
 
 def by_polars(folder: str) -> pa.Table:
