@@ -240,7 +240,8 @@ def _orders(series: list[dict[str, Any]], draw: np.random.Generator) -> dict[str
         }
         for k in range(5) for store in (0, 1)
     ]  # fmt: skip
-    return {"order_plan": plan, "projection": projection, "plan_report": report}
+    whole = {**report[0], "solve_group": "shared limits", "supplier_id": "*", "location_id": "*", "gap": 0.0123}
+    return {"order_plan": plan, "projection": projection, "plan_report": [*report, whole]}
 
 
 def _scores(draw: np.random.Generator) -> dict[str, list[dict[str, Any]]]:

@@ -59,10 +59,14 @@ def test_sql_as_csv_parses(call):
 
 
 def test_sql_as_json_parses_also_with_arrays_dates_and_nan(call):
-    query = "SELECT cutoff, levels, 'NaN'::DOUBLE AS odd, [1.0, 'inf'::DOUBLE] AS pair FROM forecast LIMIT 1"
+    query = (
+        "SELECT cutoff, levels, 'NaN'::DOUBLE AS odd, [1.0, 'inf'::DOUBLE] AS pair, MAP {'a': 2} AS m "
+        "FROM forecast LIMIT 1"
+    )
     code, out, _ = call("sql", query, "-f", "json")
     assert code == 0
-    assert json.loads(out) == [{"cutoff": "2017-12-31", "levels": sample.LEVELS, "odd": None, "pair": [1.0, None]}]
+    want = {"cutoff": "2017-12-31", "levels": sample.LEVELS, "odd": None, "pair": [1.0, None], "m": {"a": 2}}
+    assert json.loads(out) == [want]
 
 
 def test_sql_as_a_table_stops_at_the_limit_and_says_so(call):

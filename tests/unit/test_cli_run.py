@@ -112,7 +112,7 @@ def test_key_figures_say_which_way_is_better(built: Path):
 def test_the_plain_summary_has_counts_figures_and_a_query(built: Path):
     (built / "report.html").unlink(missing_ok=True)
     shown = text(summarise(sample.config(built)))
-    assert any(line.split() == ["replenish", "plan_report", "10"] for line in shown.splitlines())
+    assert any(line.split() == ["replenish", "plan_report", "11"] for line in shown.splitlines())
     assert "min_max" in shown
     assert "parlevel sql" in shown
     assert "report.html" not in shown  # not drawn yet

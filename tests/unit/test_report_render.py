@@ -124,7 +124,7 @@ def test_names_from_the_data_cannot_become_markup(built: Path, tmp_path: Path):
 def test_titles_say_the_numbers_of_the_tables(html: str):
     text = html.replace("\u00a0", " ")
     assert "The plan would have cost 22.8 % less than the history-based policy" in text
-    assert "8 of 10 supplier groups solved within all constraints; largest gap 0.84 %" in text
+    assert "8 of 10 supplier groups solved within all constraints; the whole plan costs at most 1.23 % more" in text
     assert "2 of 3 rules caught something; 1 row in quarantine" in text
     assert "48 series forecast, 4 of them (8.3 %) by the fallback; 1 without a forecast" in text
     assert "Frozen &amp; &lt;chilled&gt;" in text

@@ -26,9 +26,13 @@ def show_answer(table: pa.Table, form: str, limit: int) -> None:
         writer = csv.writer(sys.stdout, lineterminator="\n")
         writer.writerow(table.column_names)
         for batch in table.to_batches(1000):
-            writer.writerows([_flat(value) for value in row.values()] for row in batch.to_pylist())
+            writer.writerows(
+                [_flat(value) for value in row.values()] for row in batch.to_pylist(maps_as_pydicts="lossy")
+            )
     elif form == "json":
-        json.dump(_finite(table.to_pylist()), sys.stdout, default=_plain, allow_nan=False, indent=1)
+        json.dump(
+            _finite(table.to_pylist(maps_as_pydicts="lossy")), sys.stdout, default=_plain, allow_nan=False, indent=1
+        )
         sys.stdout.write("\n")
     else:
         _print(table, limit)
@@ -39,7 +43,7 @@ def _print(table: pa.Table, limit: int) -> None:
     for field in table.schema:
         number = str(field.type) in ("double", "float") or str(field.type).startswith(("int", "uint", "decimal"))
         out.add_column(Text(field.name), justify="right" if number else "left", overflow="fold")
-    for row in table.slice(0, limit).to_pylist():
+    for row in table.slice(0, limit).to_pylist(maps_as_pydicts="lossy"):
         out.add_row(*(Text(_cell(value)) for value in row.values()))
     screen = Console()
     screen.print(out)

@@ -131,16 +131,18 @@ def order_lines(house: Warehouse, limit: int) -> list[Row]:
 
 
 def solves(house: Warehouse) -> tuple[list[Row], list[Row]]:
-    """(counts by status, the solves themselves: those to look at first)."""
+    """(counts of supplier groups by status, the solves: what all share, supplier *, then those to look at first)."""
     if not house.has("plan_report"):
         return [], []
     by_status = house.rows(
         "SELECT status, count(*) AS solves, CAST(sum(n_items) AS BIGINT) AS items, max(gap) AS worst_gap, "
-        "sum(seconds) AS seconds, sum(order_value) AS order_value FROM plan_report GROUP BY status ORDER BY solves DESC"
+        "sum(seconds) AS seconds, sum(order_value) AS order_value FROM plan_report WHERE supplier_id <> '*' "
+        "GROUP BY status ORDER BY solves DESC, status"
     )
     listing = house.rows(
         "SELECT supplier_id, location_id, n_items, status, objective, bound, gap, seconds, order_value, relaxed, "
-        "reason FROM plan_report ORDER BY status = 'optimal', gap DESC NULLS FIRST, solve_group LIMIT ?",
+        "reason FROM plan_report "
+        "ORDER BY supplier_id <> '*', status = 'optimal', gap DESC NULLS FIRST, solve_group LIMIT ?",
         [LONG_TABLE],
     )
     return by_status, listing

@@ -192,12 +192,15 @@ def solves(house: Warehouse, cfg: Config, say: Words) -> Section:
     total = sum(row["solves"] for row in by_status)
     good = sum(row["solves"] for row in by_status if row["status"] in ("optimal", "feasible"))
     gaps = [row["worst_gap"] for row in by_status if row["worst_gap"] is not None]
-    out.title = f"{good:,} of {plural(total, 'supplier group')} solved within all constraints" + (
-        f"; largest gap {share(max(gaps), 2)}" if gaps else ""
-    )
+    whole = next((row for row in rows if row["supplier_id"] == "*"), None)
+    tail = f"; largest gap {share(max(gaps), 2)}" if gaps else ""
+    if whole and whole["gap"] is not None:
+        tail = f"; the whole plan costs at most {share(whole['gap'], 2)} more than any plan must"
+    out.title = f"{good:,} of {plural(total, 'supplier group')} solved within all constraints{tail}"
     out.lead = (
         "One solve per supplier and location. Gap = how much the plan could cost above the proven bound at most. "
-        "Relaxed = constraints that gave way because nothing met them all, with amounts."
+        "Relaxed = constraints that gave way because nothing met them all, with amounts. Supplier * = the limits that "
+        "all suppliers share."
     )
     body = [
         [r["status"], number(r["solves"]), number(r["items"]), share(r["worst_gap"], 2), number(r["seconds"], 1),
