@@ -11,7 +11,7 @@
   var count = document.getElementById("orders-count");
   var back = document.getElementById("orders-back");
   var next = document.getElementById("orders-next");
-  var size = 50, page = 0, column = -1, upward = true;
+  var size = 25, page = 0, column = -1, upward = true;
   var rows = data.rows.map(function (cells, position) {
     return { cells: cells, position: position, text: cells.join(" ").toLowerCase() };
   });

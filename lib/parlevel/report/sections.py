@@ -246,5 +246,6 @@ def _dots(
         rows = {(r["segment_value"], r["model"]): r["wape"] for r in data.accuracy_by(house, kind, limit)}
         names = list(dict.fromkeys(name for name, _ in rows))
         prefix = "" if len(kinds) == 1 else f"{kind} "
-        out += [(f"{prefix}{name}", {model: rows.get((name, model)) for model in models}) for name in names]
+        found = [(f"{prefix}{name}", {model: rows.get((name, model)) for model in models}) for name in names]
+        out += [(name, by) for name, by in found if any(value is not None for value in by.values())]
     return out

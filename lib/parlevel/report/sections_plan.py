@@ -14,24 +14,26 @@ from parlevel.report.sections import Section, figure, table
 from parlevel.report.warehouse import Warehouse
 from parlevel.report.words import Words, day, less_or_more, number, plural, share, text, units
 
-# heading, column of data.order_lines, kind of cell, CSS class
+# heading, column of data.order_lines, kind of cell, CSS class (csv: only in the download)
 ORDER_COLUMNS = (
     ("order on", "order_date", "date", "d"),
     ("supplier", "supplier_id", "text", ""),
-    ("series", "series_id", "text", ""),
+    ("location", "location_id", "text", "csv"),
+    ("series", "series_id", "text", "wide"),
     ("product", "name", "text", ""),
     ("units", "order_qty", "units", "n"),
     ("cases", "cases", "units", "n wide"),
     ("value", "order_value", "money", "n"),
     ("arrives", "receipt_date", "date", "d wide"),
-    ("position", "inventory_position", "tenths", "n wide"),
-    ("demand until next receipt", "protection_demand", "tenths", "n wide"),
+    ("position", "inventory_position", "tenths", "csv"),
+    ("demand over the protection interval", "protection_demand", "tenths", "csv"),
+    ("safety stock", "safety_stock", "tenths", "csv"),
     ("stockout risk", "stockout_probability", "share", "n wide"),
     ("why", "reason", "text", "why"),
 )
 PERFECT = "perfect_forecast"
 """The policy in use with the demand that came for a forecast, as the evaluate stage plays it."""
-PRINTED = 50
+PRINTED = 25
 """Order lines that stand in the page without JavaScript."""
 PROJECTIONS = 6
 """Series whose stock is drawn."""
@@ -104,8 +106,8 @@ def order_plan(house: Warehouse, cfg: Config, say: Words) -> Section:
         f"{plural(about['all_lines'], 'line')} worth {say.money(about['all_value'])} over the horizon"
     )
     out.lead = (
-        f"For {plural(about['n_series'], 'series', 'series')}. Position = stock + open orders before the order; "
-        f"every line says why it is there."
+        f"For {plural(about['n_series'], 'series', 'series')}. Every line says why it is there; the download also has "
+        "the inventory position, the demand over the protection interval and the safety stock."
     )
     if about["all_lines"] > len(rows):
         out.note = (
@@ -161,7 +163,8 @@ def inventory(house: Warehouse, cfg: Config, say: Words) -> Section:
         return out
     out.lead = (
         f"The {len(rows)} series with the largest orders: expected stock with the range that holds in 9 of 10 cases, "
-        "and receipts (open orders and planned ones) as bars."
+        "and receipts (open orders and planned ones) as bars. Later orders are decided again at each review, so what "
+        "will happen far ahead varies less than the range shown."
     )
     pictures = []
     for row in rows:
