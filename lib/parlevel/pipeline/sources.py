@@ -42,7 +42,7 @@ def run(tables: Tables, cfg: Config) -> str:
         written = _write_given(tables, frames)
     finally:
         origin.release()
-    cutoff = _cutoff(tables.read("sales"), cfg)
+    cutoff = find_cutoff(tables.read("sales"), cfg)
     notes = _write_ruled(tables, {name: frames[name] for name in RULED if name in frames}, cutoff, cfg)
     _assert_counts(tables)
     about = f"{written['series']:,} series, {written['sales']:,} sales records from {cfg.source.name}, cutoff {cutoff}"
@@ -123,7 +123,7 @@ def _write(tables: Tables, name: str, df: DataFrame) -> int:
     return tables.write(name, df, files=1 if name in ONE_FILE else None)
 
 
-def _cutoff(sales: DataFrame, cfg: Config) -> date:
+def find_cutoff(sales: DataFrame, cfg: Config) -> date:
     """The last period to learn from; also checks that the sales are as coarse as the period.
 
     Raises:
