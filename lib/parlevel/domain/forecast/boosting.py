@@ -48,6 +48,9 @@ class Boosting(Pooled):
     name: ClassVar[str] = "boosting"
     defaults: ClassVar[dict[str, Any]] = {
         "max_rows": 150_000,
+        # more years cost nothing at a fixed number of rows, and steady the yearly season
+        "years": 4.0,
+        "recency": 1.5,
         "objective": "tweedie",
         "power": 1.3,
         "rounds": 150,
