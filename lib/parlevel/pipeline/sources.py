@@ -161,13 +161,13 @@ def _assert_counts(tables: Tables) -> None:
     """One row of terms and of stock per series, no more and no less.
 
     Raises:
-        DataError: a key is repeated or missing.
+        DataError: a key is repeated.
     """
-    expected = tables.row_counts["series"]
+    rows = tables.row_counts
+    series = tables.read("series").agg(F.countDistinct("series_id")).head(1)[0][0]
     for name in ("series", "supply_terms", "inventory"):
-        distinct = tables.read(name).agg(F.countDistinct("series_id")).head(1)[0][0]
-        if tables.row_counts[name] != expected or distinct != expected:
+        if rows[name] != series:
             raise DataError(
-                f"{name} must have exactly one row per series ({expected:,}). Got {tables.row_counts[name]:,} rows "
-                f"for {distinct:,} series. Remove repeated keys from the source."
+                f"{name} must have exactly one row per series ({series:,}). Got {rows[name]:,} rows. "
+                "Remove repeated keys from the source."
             )
