@@ -220,5 +220,8 @@ def test_rows_expand_over_the_horizon_and_own_periods_win():
     rows = expand([{**base, "period": 0, "amount": 5.0}, {**base, "period": 2, "amount": 9.0}], 3)
     assert [(r.step, r.amount) for r in rows] == [(0, 5.0), (1, 9.0), (2, 5.0)]
     assert rows[1].label == "budget@2"
+    named = [[{**base, "resource_id": n, "period": 0, "amount": a} for n, a in pair]
+             for pair in ([("a", 5.0), ("b", 7.0)], [("z", 5.0), ("b", 7.0)])]  # fmt: skip
+    assert [[r.amount for r in expand(each, 2)] for each in named] == [[5.0, 7.0, 5.0, 7.0]] * 2
     with pytest.raises(DataError, match="Did you mean 'budget'"):
         expand([{**base, "kind": "budgit", "period": 0, "amount": 1.0}], 3)

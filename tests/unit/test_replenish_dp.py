@@ -207,3 +207,21 @@ def test_items_do_not_depend_on_their_neighbours_nor_on_their_order():
         assert whole.units[0, i, :width].tolist() == one.units[0, 0].tolist()
         assert not whole.units[0, i, width:].any()
         assert whole.cost[0, i] == pytest.approx(one.cost[0, 0], rel=1e-12)
+
+
+def test_a_fast_mover_is_planned_in_several_cases_a_level_at_little_cost():
+    paths = np.random.default_rng(2).poisson(900, (1, 16, 8)).astype(float)
+    t = terms(case_pack=6.0, min_order_qty=20.0, holding_cost=0.1, shortage_cost=2.0, order_cost=5.0)
+    fine, coarse = (dp.solve(build(state(), t, paths, 8, max_levels=m)) for m in (4000, 192))
+    assert build(state(), t, paths, 8, max_levels=192).n_levels <= 192
+    assert (coarse.units % 6 == 0).all()
+    placed = coarse.units[coarse.units > 0]
+    assert (placed >= 20).all()
+    assert fine.cost[0, 0] <= coarse.cost[0, 0] <= 1.05 * fine.cost[0, 0]
+
+
+def test_a_tight_maximum_is_met_in_single_cases_even_by_a_fast_mover():
+    paths = np.full((1, 4, 8), 300.0)
+    t = terms(case_pack=1.0, min_order_qty=101.0, max_stock=103.0, shortage_cost=2.0, holding_cost=0.01)
+    first = dp.solve(build(state(), t, paths, 8, max_levels=192)).units[0, 0, 0]
+    assert 101.0 <= first <= 103.0

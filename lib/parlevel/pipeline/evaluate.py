@@ -37,7 +37,8 @@ DAYS = {"day": 1.0, "week": 7.0, "month": 30.4375}
 EXACT = "decimal(32,6)"  # sums of it do not depend on the order of the rows
 SERIES_SUMS: tuple[Column, ...] = (
     Column("policy", "string", "registry name, or perfect_forecast"),
-    Column("series_id", "string", "the series"),
+    Column("segment", "string", "all, or kind:value"),
+    Column("cutoff", "date", "the newest held-back cutoff"),
     *(Column(name, "double", "of domain.evaluate.inventory.SUMS") for name in inventory.SUMS),
 )
 
@@ -91,7 +92,8 @@ def simulation_rows(
         raise DataError(
             f"backtest must hold the forecasts of model {CHOSEN!r} to simulate on. Got none. Run stage train again."
         )
-    fold = chosen.where(F.col("fold") == newest).select(
+    made_it = ~F.exists("mean", lambda value: F.isnan(value))  # a series that no model could forecast has no plan
+    fold = chosen.where((F.col("fold") == newest) & made_it).select(
         "series_id", "cutoff", "actual", "available", F.col("mean").cast("array<double>").alias("mean"), "levels",
         F.col("quantiles").cast("array<double>").alias("quantiles"), "path_correlation",
     )  # fmt: skip
@@ -127,12 +129,9 @@ def simulation_rows(
 def inventory_kpi(rows: DataFrame, *, cfg: Config) -> DataFrame:
     """Contract `inventory_kpi`: the policy in use, the baseline and perfect forecasts over the same periods."""
     parts = 4 * cores(rows.sparkSession)
-    played = map_packed(rows, partial(_play, plays=_plays(cfg), season=_season(cfg)), SERIES_SUMS, partitions=parts)
-    names = [F.concat(F.lit(f"{kind}:"), F.col(kind)) for kind in cfg.evaluate.segments]
-    labelled = played.join(
-        rows.select("series_id", "cutoff", F.explode(F.array(F.lit("all"), *names)).alias("segment")), "series_id"
-    )
-    totals = labelled.groupBy("policy", "segment", "cutoff").agg(
+    fn = partial(_play, plays=_plays(cfg), season=_season(cfg), kinds=tuple(cfg.evaluate.segments))
+    played = map_packed(rows, fn, SERIES_SUMS, partitions=parts)
+    totals = played.groupBy("policy", "segment", "cutoff").agg(
         *(F.sum(F.col(name).cast(EXACT)).cast("double").alias(name) for name in inventory.SUMS)
     )
     found = [_kpi(row.asDict(), cfg) for row in totals.orderBy("policy", "segment").collect()]  # bounded: segments
@@ -168,8 +167,10 @@ def _plays(cfg: Config) -> dict[str, tuple[str, Mapping[str, Any]]]:
     return {name: (entry, dict(parameters)) for name, (entry, parameters) in found.items()}
 
 
-def _play(table: pa.Table, *, plays: Mapping[str, tuple[str, Mapping[str, Any]]], season: int) -> pa.Table:
-    """Play every policy over a batch of series: sums per series and policy."""
+def _play(
+    table: pa.Table, *, plays: Mapping[str, tuple[str, Mapping[str, Any]]], season: int, kinds: tuple[str, ...]
+) -> pa.Table:
+    """Play every policy over a batch of series: sums per series and policy, once for each of its segments."""
     table = table.sort_by([("content_key", "ascending"), ("series_id", "ascending")])
     horizon = len(table["actual"][0])
     items = unpack(table.select([column.name for column in PACKED]), horizon)
@@ -183,7 +184,9 @@ def _play(table: pa.Table, *, plays: Mapping[str, tuple[str, Mapping[str, Any]]]
         foresee = partial(_ahead, forecast, horizon=horizon, season=season)
         played = play(policy(entry, **parameters), start, demand, foresee, items.terms)
         sums = inventory.sums(played, items.terms, known.astype(np.float64))
-        parts.append(pa.table({"policy": [name] * items.n, "series_id": items.names["series_id"], **sums}))
+        for kind in ("all", *kinds):
+            labels = ["all"] * items.n if kind == "all" else [f"{kind}:{value}" for value in table[kind].to_pylist()]
+            parts.append(pa.table({"policy": [name] * items.n, "segment": labels, "cutoff": table["cutoff"], **sums}))
     return pa.concat_tables(parts)
 
 

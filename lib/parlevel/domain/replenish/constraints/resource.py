@@ -83,7 +83,8 @@ def expand(resources: Iterable[Mapping[str, Any]], horizon: int) -> list[Row]:
             if step < horizon and (own or (name, step) not in by_key):
                 amount, cost = float(str(entry["amount"])), float(str(entry["cost"] or 0.0))
                 by_key[name, step] = Row(name, kind, measure, step, amount, cost)
-    return [by_key[key] for key in sorted(by_key)]
+    # By content, names last: renaming a supplier must not change which of two equal plans the solver finds.
+    return sorted(by_key.values(), key=lambda r: (r.kind, r.measure, r.step, r.amount, r.cost, r.name))
 
 
 def weights(terms: Terms, measure: str) -> Floats:
