@@ -145,5 +145,5 @@ def submit(
     """spark-submit a job file with parlevel's arguments."""
     command = [str(SPARK_HOME / "bin" / "spark-submit"), *spark, str(ROOT / "jobs" / job), *arguments]
     return subprocess.run(
-        command, env=env, cwd=cwd, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=900, check=False
+        command, env=env, cwd=cwd, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=2400, check=False
     )
