@@ -211,6 +211,18 @@ def test_a_series_without_any_known_demand_is_a_failure_with_its_reason(trained:
     assert got.reason[4] == "no period with known demand"
 
 
+def test_a_closed_day_ahead_sells_nothing(trained: GroupResult) -> None:
+    panel = daily(6, 120, horizon=HORIZON)
+    opened = np.ones((6, 120 + HORIZON), np.float32)
+    opened[2, 120 + 3] = 0.0
+    closed = replace(panel, channels={**panel.channels, "open": opened})
+    got = forecast_group(closed, [], HORIZON, np.array(LEVELS), "seasonal_naive")
+    assert got.mean[2, 3] == 0.0
+    assert (got.quantiles[2, 3] == 0.0).all()
+    assert (np.delete(got.mean[2], 3) > 0).all()
+    assert (got.mean[[0, 1, 3, 4, 5]] > 0).all()
+
+
 def test_other_levels_than_the_trained_ones_are_read_off_the_trained_ones(trained: GroupResult) -> None:
     panel = daily(5, 120, horizon=HORIZON)
     fine = np.array([0.1, 0.3, 0.5, 0.7, 0.9])

@@ -16,7 +16,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from parlevel.config import Config
-from parlevel.domain.features.channels import known_channels
+from parlevel.domain.features.channels import with_known_future
 from parlevel.domain.forecast.apply import GroupForecast, Stored, forecast_group
 from parlevel.domain.forecast.crossval import in_content_order
 from parlevel.domain.panel import Panel, rows_to_lists
@@ -77,7 +77,6 @@ def transform(rows: DataFrame, models: DataFrame, *, cfg: Config) -> DataFrame:
         levels=np.asarray(cfg.forecast.levels, np.float64),
         floor=cfg.train.floor,
         period=cfg.calendar.period,
-        known=known_channels(cfg.features.known_future),
     )
     together = series.unionByName(
         useful.join(F.broadcast(rows.select("group_id").distinct()), "group_id", "left_semi"), allowMissingColumns=True
@@ -92,7 +91,6 @@ def _forecast(
     levels: np.ndarray,
     floor: str,
     period: Period,
-    known: frozenset[str],
 ) -> pa.Table:
     """One group's series and models in, rows of all three tables out; whatever goes wrong has its rows."""
     group = table["group_id"][0].as_py()
@@ -102,7 +100,7 @@ def _forecast(
         for row in table.filter(table["is_model"]).select(MODEL_COLUMNS).to_pylist()
     ]
     try:
-        panel = in_content_order(Panel.from_arrow(series, period, known))
+        panel = in_content_order(with_known_future(Panel.from_arrow(series, period)))
         made = forecast_group(panel, sorted(stored, key=lambda each: each.model), horizon, levels, floor)
     except Exception as error:  # a group whose rows cannot even be laid out fails as rows, not as a job
         log.warning("group %s could not be forecast: %s", group, error)

@@ -19,7 +19,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from parlevel.config import Config
-from parlevel.domain.features.channels import known_channels
+from parlevel.domain.features.channels import with_known_future
 from parlevel.domain.forecast.build import libraries
 from parlevel.domain.forecast.crossval import BacktestRow, GroupResult, ModelRow, Spec, train_group
 from parlevel.domain.panel import Panel, rows_to_lists
@@ -63,8 +63,7 @@ def transform(rows: DataFrame, *, cfg: Config) -> DataFrame:
         rows: from `train_groups.grouped`.
         cfg: the configuration.
     """
-    known = known_channels(cfg.features.known_future)
-    fn = partial(_train, plain=spec(cfg), deep=spec(cfg, deep=True), period=cfg.calendar.period, known=known)
+    fn = partial(_train, plain=spec(cfg), deep=spec(cfg, deep=True), period=cfg.calendar.period)
     return apply_groups(rows, ["group_id"], fn, OUTPUT, assignment=assignment(rows))
 
 
@@ -96,12 +95,12 @@ def spec(cfg: Config, deep: bool = False) -> Spec:
     return made
 
 
-def _train(table: pa.Table, *, plain: Spec, deep: Spec, period: Period, known: frozenset[str]) -> pa.Table:
+def _train(table: pa.Table, *, plain: Spec, deep: Spec, period: Period) -> pa.Table:
     """One group's rows in, rows of all three tables out; a group that fails becomes a row that says so."""
     group, high = table["group_id"][0].as_py(), bool(table["high_volume"][0].as_py())
     chosen_spec = deep if high else plain
     started = time.perf_counter()
-    panel = Panel.from_arrow(table, period, known)
+    panel = with_known_future(Panel.from_arrow(table, period))
     try:
         result = train_group(panel, chosen_spec)
     except Exception as error:  # one group's failure is a row; its series fall back in the forecast stage

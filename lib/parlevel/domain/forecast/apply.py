@@ -89,7 +89,20 @@ def forecast_group(
         why = _try(out, panel, floors, floor, levels, f"fallback to {floor}: {why or 'the choice gave none'}", True)
     if out.failed.any():
         _last_resort(out, panel, levels, why)
+    _close(out, panel)
     return out
+
+
+def _close(out: GroupForecast, panel: Panel) -> None:
+    """No demand on days that the location is known to be closed: models never learn them, training masks them."""
+    if "open" not in panel.channels:
+        return
+    ahead = panel.channels["open"][:, panel.n_periods : panel.n_periods + out.mean.shape[1]]
+    closed = np.zeros(out.mean.shape, bool)
+    closed[:, : ahead.shape[1]] = ahead == 0.0
+    closed &= ~out.failed[:, None]
+    out.mean[closed] = 0.0
+    out.quantiles[closed] = 0.0
 
 
 def _try(

@@ -259,7 +259,9 @@ def _keras() -> Any:
     """Keras, with TensorFlow (unless KERAS_BACKEND says otherwise) held to one thread and to repeatable sums."""
     os.environ.setdefault("KERAS_BACKEND", "tensorflow")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # what matters is raised as well
-    import keras
+    # OR-Tools crashes a process that loaded TensorFlow before it, and Spark's workers serve every stage: load it first.
+    import ortools.linear_solver.python.model_builder_helper  # noqa: F401
+    import keras  # isort: skip
 
     if keras.backend.backend() == "tensorflow":
         import tensorflow as tf
