@@ -16,7 +16,7 @@ class Replenish(Section):
     parameters: dict[str, Any] = Field(default_factory=dict)  # of the policy, checked by it
     n_paths: int = Field(64, ge=8)  # demand sample paths per series
     solver: Literal["SCIP", "HIGHS", "CP_SAT"] = "SCIP"  # integer solver of the coupled master
-    time_limit: float = Field(6.0, gt=0)  # seconds per group
+    time_limit: float = Field(20.0, gt=0)  # seconds per group
     max_gap: float = Field(0.01, ge=0)  # stop a group's solve at this relative gap
     rounds: int = Field(8, ge=1)  # pricing rounds per group
     budget_rounds: int = Field(6, ge=1)  # rounds over all groups to price what groups share
