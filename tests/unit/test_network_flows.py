@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from parlevel.domain.replenish.network.allocate import allocate
+from parlevel.domain.replenish.network.echelon import dependent_demand, ship, supply_lanes
 from parlevel.domain.replenish.network.model import Lane, Network, Node
 from parlevel.domain.replenish.network.transfer import transfers
 from parlevel.errors import DataError
@@ -122,3 +123,35 @@ def test_transfers_are_the_best_of_all(seed: int) -> None:
             gain = saved[network.target] - given_up[network.source] - [lane.unit_cost for lane in network.lanes]
             best = max(best, float(amount @ gain))
     assert moved.saving == pytest.approx(best, abs=1e-6)
+
+
+def chain() -> Network:
+    nodes = [Node("supplier"), Node("dc"), Node("s1"), Node("s2")]
+    lanes = [
+        Lane("supplier", "dc", lead_time=2),
+        Lane("supplier", "s1", unit_cost=9.0),
+        Lane("dc", "s1", lead_time=1),
+        Lane("dc", "s2", units=2.0),
+    ]
+    return Network(nodes, lanes)
+
+
+def test_the_warehouse_is_asked_for_what_its_stores_plan_when_it_must_leave() -> None:
+    receipts = np.zeros((4, 4))
+    receipts[1] = [0, 0, 0, 7]
+    receipts[2] = [3, 0, 5, 0]
+    receipts[3] = [0, 4, 0, 0]
+    asked = dependent_demand(chain(), receipts)
+    assert asked[1].tolist() == [3, 5 + 8, 0, 0]
+    assert asked[0].tolist() == [0, 7, 0, 0]
+    assert asked[2:].sum() == 0
+
+
+def test_a_node_is_supplied_by_its_cheapest_lane() -> None:
+    assert supply_lanes(chain()).tolist() == [-1, 0, 2, 3]
+
+
+def test_a_short_warehouse_shares_and_the_others_send_all() -> None:
+    sent = ship(chain(), np.array([50.0, 12, 0, 0]), np.array([0.0, 20, 8, 8]), np.ones(4))
+    # The supplier has enough; the warehouse's 12 meet 8 and 2 x 8: half of each.
+    assert sent.tolist() == [20, 0, 4, 4]

@@ -246,3 +246,12 @@ def test_networks_that_cannot_be_are_refused() -> None:
 def test_a_stage_without_units_is_refused() -> None:
     with pytest.raises(DataError, match="pairs of supplier and units"):
         read_stages(["head", "A,1,,2,2,,,,B"])
+
+
+@pytest.mark.parametrize(("chain", "published"), [("04", 139918.53), ("15", 2790741.86)])
+def test_real_chains_reach_the_published_optimum(data_dir: Path, chain: str, published: float) -> None:
+    path = data_dir / "inventory" / "willems2008" / f"willems_{chain}.csv"
+    if not path.is_file():
+        pytest.skip("needs inventory/willems2008 of the reference data")
+    network = read_stages(path.read_text().splitlines(), added=True)
+    assert solve_network(network, seconds=300, starts=40).cost == pytest.approx(published, rel=1e-6)

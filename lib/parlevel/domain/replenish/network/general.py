@@ -1,4 +1,4 @@
-"""Guaranteed service times on any network: slope scaling on linear programs, and an integer program for the bound.
+"""Guaranteed service times on any network: slope scaling, tree neighbourhoods, an integer program for the bound.
 
 The concave cost is replaced by straight lines through the origin. A linear program places the stock for the present
 lines; each line then gets the slope that the node really pays at its new time; repeat until nothing moves. Starts
@@ -16,36 +16,53 @@ from scipy.sparse import coo_matrix, csr_matrix, vstack
 
 from parlevel.domain.replenish.base import Floats, Ints
 from parlevel.domain.replenish.network.model import Network
-from parlevel.domain.replenish.network.service import Placement, decoupled, keepable, placement, solve_tree
+from parlevel.domain.replenish.network.service import (
+    Placement,
+    decoupled,
+    improve_on_tree,
+    keepable,
+    placement,
+    solve_tree,
+)
 from parlevel.domain.replenish.solvers.linear import Program, attempt_integer, solve_linear
 
 # Rounds of one start, and breakpoints of the chords of a node.
 ROUNDS, CHORDS = 30, 7
+# Of so many tries one is a start of the slope scaling; the others are tree neighbourhoods, where times are whole.
+MIXED = 6
 EVEN = 1e-6
 
 
-def solve_network(network: Network, seconds: float = 10.0, starts: int = 12, seed: int = 0) -> Placement:
+def solve_network(network: Network, seconds: float = 10.0, starts: int = 200, seed: int = 0) -> Placement:
     """A placement on any acyclic network: exact on trees with whole periods, near the optimum elsewhere.
 
     Args:
         network: nodes and lanes.
         seconds: no new start after that long.
-        starts: at most.
+        starts: at most; fewer than this many within the time make the answer depend on the machine's speed.
         seed: of the starts.
     """
     times = np.concatenate([network.column("lead_time"), network.column("inbound_service"), network.travel])
-    if network.is_tree and (times == np.rint(times)).all():
+    whole = bool((times == np.rint(times)).all())
+    if network.is_tree and whole:
         return solve_tree(network)
     draw, begin = np.random.default_rng(seed), monotonic()
     longest = np.maximum(network.longest_times, 1.0)
     weight = network.column("holding_cost") * network.spread
     best = decoupled(network)
+    lead = network.column("lead_time")
     for number in range(starts):
         if number and monotonic() - begin > seconds:
             break
-        spread = draw.uniform(0.3, 1.0, len(weight)) ** draw.choice([1.0, 2.0, 4.0]) if number else 1.0
-        slope = weight / np.sqrt(longest * spread)
-        found = _scale(network, weight, slope)
+        if whole and number % MIXED:
+            best = improve_on_tree(network, best, draw)
+            continue
+        reach = longest * draw.uniform(0.1, 1.0, len(weight)) if number else longest
+        if number % 4:
+            # A kick: the slopes of the best placement, a little off; nodes without stock get a fresh chance.
+            net = best.inbound + lead - best.service
+            reach = np.where(net > EVEN, np.maximum(net, EVEN) * draw.uniform(0.5, 2.0, len(net)), reach)
+        found = _scale(network, weight, weight / np.sqrt(reach))
         best = found if found.cost < best.cost else best
     return best
 

@@ -11,7 +11,7 @@ placement in supply chains", Manufacturing & Service Operations Management 2.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -76,8 +76,47 @@ def solve_tree(network: Network) -> Placement:
     times = np.concatenate([network.column("lead_time"), network.column("inbound_service"), network.travel])
     if (times != np.rint(times)).any():
         raise DataError("solve_tree needs times in whole periods. Use solve_network.")
-    service, cost = _Tree(network).solve()
+    service, cost = _Tree(network, network.spread).solve()
     return placement(network, keepable(network, service), cost)
+
+
+def improve_on_tree(network: Network, known: Placement, draw: np.random.Generator) -> Placement:
+    """The best placement among those that keep one time fixed on every lane outside a random spanning tree.
+
+    On such a lane the source quotes at most v and the target waits at least v + travel, v drawn between what both do
+    now, so that the known placement stays possible; every other time about one lane draws any v. Times must be whole.
+    Source: very large neighbourhoods by a solvable special case, Ahuja, Ergun, Orlin & Punnen (2002).
+    """
+    root, inside = list(range(len(network.nodes))), []
+    wild = (draw.random() < 0.5) / max(1, 1 + len(network.lanes) - len(network.nodes))
+    longest, waits = network.column("max_service"), network.column("inbound_service")
+
+    def find(i: int) -> int:
+        while root[i] != i:
+            root[i] = root[root[i]]
+            i = root[i]
+        return i
+
+    for lane in draw.permutation(len(network.lanes)).tolist():
+        source, target = int(network.source[lane]), int(network.target[lane])
+        if find(source) != find(target):
+            root[find(source)] = find(target)
+            inside.append(lane)
+            continue
+        low, high = known.service[source], known.inbound[target] - network.travel[lane]
+        if draw.random() < wild:
+            low, high = 0.0, network.longest_times[source]
+        fixed = float(draw.integers(round(low), max(round(high), round(low)) + 1))
+        longest[source] = min(longest[source], fixed)
+        waits[target] = max(waits[target], fixed + network.travel[lane])
+    nodes = [
+        replace(node, max_service=float(most), inbound_service=float(wait))
+        for node, most, wait in zip(network.nodes, longest, waits, strict=True)
+    ]
+    tree = Network(nodes, [network.lanes[lane] for lane in sorted(inside)])
+    service, _ = _Tree(tree, network.spread).solve()
+    found = placement(network, keepable(network, service))
+    return found if found.cost < known.cost else known
 
 
 def keepable(network: Network, service: Floats) -> Floats:
@@ -96,10 +135,11 @@ def keepable(network: Network, service: Floats) -> Floats:
 class _Tree:
     """The dynamic programme: leaves first, tables of size (longest time + 1)."""
 
-    def __init__(self, network: Network) -> None:
+    def __init__(self, network: Network, spread: Floats) -> None:
         self.network, n = network, len(network.nodes)
-        self.size = int(network.longest_times.max()) + 1
-        self.weight = network.column("holding_cost") * network.spread
+        self.longest = network.longest_times
+        self.size = int(self.longest.max()) + 1
+        self.weight = network.column("holding_cost") * spread
         self.near: list[list[tuple[int, int, bool]]] = [[] for _ in range(n)]
         for source, target, travel in zip(network.source, network.target, network.travel, strict=True):
             self.near[source].append((int(target), int(travel), True))
@@ -119,9 +159,9 @@ class _Tree:
             for node in reversed(order[1:]):
                 self._table(node, *parent[node])
             cost = self._costs(root, -1)
-            best = int(cost.argmin())
-            total += float(cost.ravel()[best])
-            self._trace(root, order, parent, best, service)
+            best = np.unravel_index(int(cost.argmin()), cost.shape)
+            total += float(cost[best])
+            self._trace(root, order, parent, (int(best[0]), int(best[1])), service)
         return service, total
 
     def _order(self, root: int) -> tuple[list[int], dict[int, tuple[int, int, bool]]]:
@@ -135,16 +175,21 @@ class _Tree:
         return order, parent
 
     def _costs(self, node: int, without: int) -> Floats:
-        """(S, SI) cost of the node and of everything behind it but for one neighbour; inf where not allowed."""
-        given, size = self.network.nodes[node], self.size
-        s, si = np.arange(size)[:, None], np.arange(size)[None, :]
+        """(S, SI) cost of the node and of everything behind it but for one neighbour; inf where not allowed.
+
+        Only times that the node can need: no one waits longer than without any stock at all.
+        """
+        given = self.network.nodes[node]
+        rows = int(min(self.longest[node], given.max_service)) + 1
+        columns = int(self.longest[node] - given.lead_time) + 1
+        s, si = np.arange(rows)[:, None], np.arange(columns)[None, :]
         net = si + given.lead_time - s
         cost = np.where(net >= 0, self.weight[node] * np.sqrt(np.maximum(net, 0.0)), np.inf)
-        cost[np.arange(size) > given.max_service, :] = np.inf
-        cost[:, np.arange(size) < given.inbound_service] = np.inf
+        cost[:, : int(np.ceil(given.inbound_service))] = np.inf
         for other, travel, downstream in self.near[node]:
             if other != without:
-                cost += self._behind(other, travel, downstream)[0]
+                part = self._behind(other, travel, downstream)[0]
+                cost += part[:rows] if downstream else part[:, :columns]
         return cost
 
     def _behind(self, other: int, travel: int, downstream: bool) -> tuple[Floats, np.ndarray]:
@@ -167,13 +212,20 @@ class _Tree:
     def _table(self, node: int, parent: int, travel: int, parent_downstream: bool) -> None:
         cost = self._costs(node, parent)
         axis = 1 if parent_downstream else 0
-        self.tables[node] = cost.min(axis=axis)
+        table = np.full(self.size, np.inf)
+        table[: cost.shape[1 - axis]] = cost.min(axis=axis)
+        self.tables[node] = table
         self.choices[node] = cost.argmin(axis=axis)
 
     def _trace(
-        self, root: int, order: list[int], parent: dict[int, tuple[int, int, bool]], best: int, service: Floats
+        self,
+        root: int,
+        order: list[int],
+        parent: dict[int, tuple[int, int, bool]],
+        best: tuple[int, int],
+        service: Floats,
     ) -> None:
-        at = {root: divmod(best, self.size)}
+        at = {root: best}
         service[root] = at[root][0]
         for node in order[1:]:
             above, travel, parent_downstream = parent[node]
