@@ -82,15 +82,20 @@ def policies(house: Warehouse, cfg: Config, say: Words) -> Section:
     out.blocks.append(table(heads, body))
     split = data.policies_by_segment(house, cfg.replenish.policy, cfg.evaluate.baseline)
     if split:
-        body = [
-            [r["segment"].replace(":", " "), number(r["n_series"]), say.money(r["plan_cost"]),
-             say.money(r["base_cost"]), less_or_more(r["plan_cost"], r["base_cost"]), share(r["plan_fill"]),
-             share(r["base_fill"])]
-            for r in split
-        ]  # fmt: skip
-        heads = "segment|#!series|#cost, plan|#cost, history-based|#cost|#!fill rate, plan|#!fill rate, history-based"
-        out.blocks.append(table(heads, body, "By segment"))
+        out.blocks.append(_by_segment(split, say))
     return out
+
+
+def _by_segment(split: list[dict[str, Any]], say: Words) -> dict[str, Any]:
+    """Plan against baseline in each segment, as a table."""
+    body = [
+        [r["segment"].replace(":", " "), number(r["n_series"]), say.money(r["plan_cost"]),
+         say.money(r["base_cost"]), less_or_more(r["plan_cost"], r["base_cost"]), share(r["plan_fill"]),
+         share(r["base_fill"])]
+        for r in split
+    ]  # fmt: skip
+    heads = "segment|#!series|#cost, plan|#cost, history-based|#cost|#!fill rate, plan|#!fill rate, history-based"
+    return table(heads, body, "By segment")
 
 
 def order_plan(house: Warehouse, cfg: Config, say: Words) -> Section:
