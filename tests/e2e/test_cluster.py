@@ -17,6 +17,9 @@ from parlevel.schemas import STAGES, contract
 pytestmark = pytest.mark.spark
 
 SETTINGS = [*SMALL, "source.options={series: 24, days: 200}", "train.min_group_series=12", "spark.partitions=2"]
+# For tests only: interpreted expressions and a quick compiler; most of a small job's time is compilation.
+QUICK = ["--conf", "spark.sql.codegen.wholeStage=false", "--conf", "spark.sql.codegen.factoryMode=NO_CODEGEN"]
+QUICK += ["--conf", "spark.ui.enabled=false", "--driver-java-options", "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"]
 
 
 def settings(warehouse: Path) -> list[str]:
@@ -53,7 +56,7 @@ def on_cluster(package: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple
         spark += ["--total-executor-cores", "2", "--jars", ",".join(str(jar) for jar in jars.classpath())]
         spark += ["--py-files", str(package), "--conf", "spark.driver.host=127.0.0.1"]
         spark += ["--conf", "spark.driver.bindAddress=127.0.0.1", "--conf", f"spark.executorEnv.PYTHONPATH={hidden}"]
-        spark += ["--conf", "spark.ui.enabled=false"]
+        spark += QUICK
         done = standalone.submit(
             "run_all.py", *settings(folder / "warehouse"),
             spark=spark, env=standalone.environment(PYTHONPATH=hidden), cwd=folder,
@@ -83,7 +86,7 @@ def test_executors_had_the_package_from_the_wheel_and_it_is_this_code(on_cluster
 
 def test_this_machine_alone_gives_the_same_tables(on_cluster: tuple[Path, dict, str], tmp_path: Path) -> None:
     warehouse, _, _ = on_cluster
-    spark = ["--master", "local[1]", "--driver-memory", "1g", "--conf", "spark.ui.enabled=false"]
+    spark = ["--master", "local[1]", "--driver-memory", "1g", *QUICK]
     done = standalone.submit("run_all.py", *settings(tmp_path), spark=spark, env=standalone.environment(), cwd=tmp_path)
     assert done.returncode == 0, done.stderr[-6000:]
     for name in ("panel", "features", "forecast", "order_plan", "accuracy", "inventory_kpi"):
