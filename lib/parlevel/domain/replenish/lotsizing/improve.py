@@ -24,9 +24,9 @@ from parlevel.errors import SolverError
 
 # Price vectors tried for a start, and the share of the time by which they are through.
 STARTS, STARTING = 30, 0.4
-# Setups that a window decides: about what an integer program decides in a fraction of a second; more once that
-# brings nothing any more.
-WINDOW, WIDER = 30, 1.4
+# Setups that a window decides at first; more when a window was decided and brought nothing, fewer when the time did not
+# suffice to decide it. LIMIT: share of the time, and seconds, that one window may take.
+WINDOW, WIDER, NARROWER, LIMIT = 30, 1.06, 0.85, (0.1, 2.0)
 # In a small program cuts cost more than they save.
 QUICK = {"SCIP": "separating/maxroundsroot = 4\nseparating/maxrounds = 0"}
 
@@ -60,7 +60,7 @@ def solve(problem: LotSizing, seconds: float = 5.0, solver: str = "SCIP", seed: 
     for window in _windows(problem, relaxation, search, draw):
         if search.over():
             break
-        search.improve(window, 0.2 * seconds)
+        search.improve(window, min(LIMIT[0] * seconds, LIMIT[1]))
     return appraise(problem, search.lots, relaxation.bound)
 
 
@@ -73,7 +73,7 @@ class _Search:
         self.lots: Floats = np.zeros_like(problem.demand)
         self.value = np.inf
         self.excess: Floats = np.zeros(problem.shape[1])
-        self.decided = False
+        self.decided, self.size = False, float(WINDOW)
 
     def over(self) -> bool:
         """No time left, or nothing left to gain."""
@@ -101,6 +101,7 @@ class _Search:
                 program, self.solver, 1e-3, max(min(limit, left), 0.05), start, QUICK.get(self.solver, "")
             )
         except SolverError:
+            self.size = max(self.size * NARROWER, 8.0)
             return False  # no point within the time allowed: the plan that is there stays
         self.decided = bool(free.all()) and solution.proved and not late
         shares = np.where(solution.x[: len(item)] > 1e-7, solution.x[: len(item)], 0.0)
@@ -109,6 +110,8 @@ class _Search:
         better = self.keep(_exact(self.problem, lots))
         # A small overtime can be cheaper than a setup at any one price: make it dearer until none is left.
         self.penalty *= 2.0 if late and self.excess.any() else 1.0
+        if not better:
+            self.size = min(self.size * WIDER, free.size) if solution.proved else max(self.size * NARROWER, 8.0)
         return better
 
 
@@ -187,27 +190,27 @@ def _exact(problem: LotSizing, lots: Floats) -> Floats:
 
 
 def _windows(problem: LotSizing, relaxation: Relaxation, search: _Search, draw: np.random.Generator) -> Iterator[Bools]:
-    """Windows without end, in rounds: where plan and prices disagree, periods side by side, a few items throughout."""
+    """Windows without end, by turns: where plan and prices disagree, neighbouring periods, a few items throughout.
+
+    How many setups they hold follows `search.size`, which learns what the solver decides in its time.
+    """
     n, periods = problem.shape
-    size, before = float(WINDOW), np.inf
     while True:
-        size = min(size * WIDER, n * periods) if search.value >= before else size
-        before = search.value
-        wide = max(2, min(periods, int(size) // n))
-        some = max(1, min(n, int(1.5 * size) // periods))
-        doubt = np.abs((search.lots > 0) - relaxation.setups) + draw.uniform(0, 0.3, (n, periods))
+        doubt = np.abs((search.lots > 0) - relaxation.setups) + draw.uniform(0, 0.6, (n, periods))
         worst = np.zeros(n * periods, bool)
-        worst[np.argsort(-doubt.ravel(), kind="stable")[: int(size)]] = True
+        worst[np.argsort(-doubt.ravel(), kind="stable")[: int(search.size)]] = True
         yield worst.reshape(n, periods)
-        starts = np.arange(0, periods - wide + 1, max(wide - 1, 1)) + int(draw.integers(0, 2))
-        starts = np.minimum(starts, periods - wide)
-        late = np.convolve(search.excess, np.ones(wide), "valid")[starts]
-        for start in starts[np.lexsort((draw.random(len(starts)), -late))]:
+        late = np.convolve(search.excess, np.ones(2), "valid") + draw.random(periods - 1) if periods > 1 else np.ones(1)
+        for start in np.argsort(-late, kind="stable")[: max(periods // 3, 1)]:
+            wide = min(periods, max(2, int(search.size) // n))
+            some = draw.permutation(n)[: max(2, int(search.size) // wide)]
             window = np.zeros((n, periods), bool)
-            window[:, start : start + wide] = True
+            window[some, min(start, periods - wide) : start + wide] = True
             yield window
-        order = draw.permutation(n)
-        for begin in range(0, n, some):
+        order, taken = draw.permutation(n), 0
+        while taken < n:
+            some = max(1, int(1.5 * search.size) // periods)
             window = np.zeros((n, periods), bool)
-            window[order[begin : begin + some]] = True
+            window[order[taken : taken + some]] = True
+            taken += some
             yield window
