@@ -58,15 +58,16 @@ def test_the_bundle_runs_the_stages_one_after_another() -> None:
     assert waits == [[], *([stage] for stage in STAGES[:-1])]
 
 
-def test_the_bundle_names_files_environments_and_parameters_that_exist() -> None:
+def test_the_bundle_names_files_clusters_and_parameters_that_exist() -> None:
     job = Job.from_dict(job_dict())
-    environments = {environment.environment_key for environment in job.environments}
+    clusters = {cluster.job_cluster_key for cluster in job.job_clusters}
     declared = {parameter.name for parameter in job.parameters}
     for task in job.tasks:
         assert (
             JOB_FILE.parent / task.spark_python_task.python_file
         ).resolve() == rules.ROOT / "jobs" / f"{task.task_key}.py"
-        assert task.environment_key in environments
+        assert task.job_cluster_key in clusters
+        assert [library.whl for library in task.libraries] == ["../dist/*.whl"]
         used = re.findall(r"job\.parameters\.(\w+)", " ".join(task.spark_python_task.parameters))
         assert set(used) == declared
 
@@ -74,7 +75,6 @@ def test_the_bundle_names_files_environments_and_parameters_that_exist() -> None
 def test_the_bundle_is_scheduled_and_ships_the_wheel() -> None:
     job = Job.from_dict(job_dict())
     assert job.schedule.quartz_cron_expression.split()[2].isdigit()
-    assert job.environments[0].spec.dependencies == ["../dist/*.whl"]
     bundle = yaml.safe_load((rules.ROOT / "databricks.yml").read_text())
     assert bundle["artifacts"]["parlevel"]["type"] == "whl"
     assert [str(path.relative_to(rules.ROOT)) for path in rules.ROOT.glob(bundle["include"][0])] == [
