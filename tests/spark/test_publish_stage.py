@@ -46,7 +46,7 @@ def plain(value: object) -> object:
 
 
 def test_spark_and_duckdb_give_the_same_rows(spark: SparkSession, tables: Tables, built: Path):
-    made = publish.transform_views(tables)
+    made = publish.transform_views(tables, publish.existing(tables, sample.config(built)))
     publish.create_views(spark, made, None)
     house = open_warehouse(built)
     assert set(made) == {view.name for view in VIEWS} == set(house.views) == set(ORDER)
@@ -71,8 +71,11 @@ def test_the_stage_writes_the_report_and_says_so(tables: Tables, built: Path):
 def test_views_whose_tables_are_missing_are_left_out(spark: SparkSession, tmp_path: Path):
     sample.write(tmp_path, "runs", [])
     sample.write(tmp_path, "data_quality", [])
-    tables = Tables(spark, sample.config(tmp_path), "r", {})
-    assert set(publish.transform_views(tables)) == {"data_quality_today", "run_log"}
+    cfg = sample.config(tmp_path)
+    tables = Tables(spark, cfg, "r", {})
+    there = publish.existing(tables, cfg)
+    assert there == {"runs", "data_quality"}
+    assert set(publish.transform_views(tables, there)) == {"data_quality_today", "run_log"}
 
 
 def test_with_a_catalog_views_are_created_there(spark: SparkSession, built: Path):

@@ -41,7 +41,9 @@ def stub(monkeypatch: pytest.MonkeyPatch):
 
     session = SimpleNamespace(stop=lambda: asked.update(stopped=True))
     monkeypatch.setitem(sys.modules, "parlevel.pipeline.runner", SimpleNamespace(run=run))
-    monkeypatch.setitem(sys.modules, "parlevel.spark.session", SimpleNamespace(get_session=lambda cfg: session))
+    monkeypatch.setitem(
+        sys.modules, "parlevel.spark.session", SimpleNamespace(get_session=lambda cfg, **extra: session)
+    )
     return asked
 
 
@@ -86,9 +88,9 @@ def test_a_failed_stage_is_exit_2_and_the_session_is_stopped(stub, built: Path, 
 def test_progress_shows_each_stage_with_rows_and_seconds():
     screen = Console(width=100, record=True, force_terminal=False)
     progress = Progress(["train", "forecast", "replenish"], screen)
-    progress.say("starting Spark")
+    progress.say("looking around")
     screen.print(progress.render())
-    assert "starting Spark" in screen.export_text()
+    assert "looking around" in screen.export_text()
     progress.on_event(event("train", "start"))
     progress.on_event(event("train", "done", seconds=12.34, rows={"models": 3, "backtest": 1200}, note="3 groups"))
     progress.on_event(event("forecast", "reused", note="nothing changed"))
@@ -96,7 +98,7 @@ def test_progress_shows_each_stage_with_rows_and_seconds():
     lines = screen.export_text().splitlines()
     assert next(line for line in lines if "train" in line).split() == ["✓", "train", "12.3", "1,203", "3", "groups"]
     assert "nothing changed" in next(line for line in lines if "forecast" in line)
-    assert "starting Spark" not in "\n".join(lines)
+    assert "looking around" not in "\n".join(lines)
 
 
 def test_key_figures_say_which_way_is_better(built: Path):

@@ -73,18 +73,19 @@ def _run(cfg: Config, stages: Sequence[str], force: bool) -> None:
     """Start the session, run with progress, print the summary."""
     screen = error_console()
     start_logging(screen)
-    progress = Progress(stages, screen)
-    with progress if screen.is_terminal else nullcontext():
-        progress.say("starting Spark")
-        from parlevel.pipeline.runner import run as run_stages
-        from parlevel.spark.session import get_session
+    if screen.is_terminal:
+        screen.print("starting Spark ...", style="dim")  # no live display yet: the JVM writes to the terminal itself
+    from parlevel.pipeline.runner import run as run_stages
+    from parlevel.spark.session import get_session
 
-        spark = get_session(cfg)
-        progress.say("looking at what is there already")
-        try:
+    spark = get_session(cfg, spark__ui__showConsoleProgress="false")
+    progress = Progress(stages, screen)
+    try:
+        with progress if screen.is_terminal else nullcontext():
+            progress.say("looking at what is there already")
             result = run_stages(spark, cfg, stages=stages, force=force, on_event=progress.on_event)
-        finally:
-            spark.stop()
+    finally:
+        spark.stop()
     done = [event.stage for event in result.events if event.status == "done"]
     if not done:
         console().print("Nothing changed: no stage was computed again, no model trained.", soft_wrap=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from pyspark.sql import SparkSession
 
@@ -11,20 +11,26 @@ from parlevel.config import Config
 from parlevel.report.render import write_report
 from parlevel.report.summary import summarise, text
 from parlevel.report.views import VIEWS, View
-from parlevel.report.warehouse import open_warehouse
+from parlevel.report.warehouse import is_delta, open_warehouse
 from parlevel.schemas import STAGES, TABLES, of_stage
 from parlevel.spark.tables import Tables
 
 log = logging.getLogger("parlevel.summary")
 
 
-def transform_views(tables: Tables, views: tuple[View, ...] = VIEWS) -> Mapping[str, str]:
-    """View name -> Spark SQL of its rows in this run, for the views whose tables exist.
+def existing(tables: Tables, cfg: Config) -> set[str]:
+    """Names of the tables that are there. Folders are looked at directly: asking Spark takes a job per table."""
+    if cfg.paths.catalog is None:
+        return {name for name in TABLES if is_delta(cfg.paths.warehouse, name)}
+    return {name for name in TABLES if tables.has(name)}
+
+
+def transform_views(tables: Tables, there: Collection[str], views: tuple[View, ...] = VIEWS) -> Mapping[str, str]:
+    """View name -> Spark SQL of its rows in this run, for the views whose tables are there.
 
     A table is read as the slice of the run that stands for it; `runs` is read whole. A view reads the views
     before it as subqueries, so that each stands alone.
     """
-    there = {name for name in TABLES if tables.has(name)}
     places = {
         name: f"(SELECT * FROM {tables.reference(name)})"
         if name == "runs"
@@ -55,7 +61,7 @@ def run(tables: Tables, cfg: Config) -> str:
     The report reads the Delta folders without Spark; tables that a catalog manages may be out of its reach, so with
     `paths.catalog` it is left to `parlevel report`.
     """
-    made = transform_views(tables)
+    made = transform_views(tables, existing(tables, cfg))
     create_views(tables.spark, made, cfg.paths.catalog)
     views = f"{len(made)} views"
     if cfg.paths.catalog is not None:
