@@ -209,8 +209,8 @@ def _windows(problem: LotSizing, relaxation: Relaxation, search: _Search, draw: 
             yield window
         order, taken = draw.permutation(n), 0
         while taken < n:
-            some = max(1, int(1.5 * search.size) // periods)
+            count = max(1, int(1.5 * search.size) // periods)
             window = np.zeros((n, periods), bool)
-            window[order[taken : taken + some]] = True
-            taken += some
+            window[order[taken : taken + count]] = True
+            taken += count
             yield window
