@@ -41,6 +41,8 @@ class Forest:
         years: of history that targets are drawn from.
         recency: years after which a target is drawn half as often.
         leaf_values: quantiles kept per leaf.
+        power: splits are chosen on demand / level to this power; the root evens out counting noise, so that
+            a few large ratios do not choose them. Leaves hold plain demand / level.
     """
 
     format: ClassVar[str] = "skops"
@@ -61,6 +63,7 @@ class Forest:
         years: float = 2.0,
         recency: float = 1.0,
         leaf_values: int = 12,
+        power: float = 0.5,
     ) -> None:
         self.parameters: dict[str, Any] = {
             "horizon": horizon,
@@ -76,6 +79,7 @@ class Forest:
             "years": years,
             "recency": recency,
             "leaf_values": leaf_values,
+            "power": power,
         }
         self.names: list[str] = []
         self._forest: Any = None
@@ -102,10 +106,12 @@ class Forest:
             max_samples=p["rows_share"] if len(rows.target) > 50 else None,
             n_jobs=1,
             random_state=p["seed"],
-        ).fit(rows.features, rows.target, sample_weight=rows.weight)
+        ).fit(rows.features, np.maximum(rows.target, 0.0) ** p["power"], sample_weight=rows.weight)
         leaves = self._forest.apply(rows.features)
         counts = [tree.tree_.node_count for tree in self._forest.estimators_]
-        self._values = [leaf_quantiles(leaves[:, k], rows.target, n, p["leaf_values"]) for k, n in enumerate(counts)]
+        self._values = [
+            leaf_quantiles(leaves[:, k], rows.target, rows.weight, n, p["leaf_values"]) for k, n in enumerate(counts)
+        ]
         self.names, self._panel = rows.names, panel
         return self
 
@@ -177,12 +183,16 @@ class Forest:
         )
 
 
-def leaf_quantiles(leaf: NDArray[np.int64], target: Floats, n_nodes: int, n_values: int) -> Floats:
-    """Mean and evenly spaced quantiles of the targets in each leaf.
+def leaf_quantiles(leaf: NDArray[np.int64], target: Floats, weight: Floats, n_nodes: int, n_values: int) -> Floats:
+    """Weighted mean and evenly spaced weighted quantiles of the targets in each leaf.
+
+    With weights near the rows' scale the mean is a ratio estimator, sum(demand) / sum(scale): the plain mean
+    of ratios would over-forecast series whose level is measured with much noise.
 
     Args:
         leaf: (m,) node that each row fell into.
         target: (m,).
+        weight: (m,) > 0.
         n_nodes: nodes of the tree; inner ones and leaves without rows get zeros.
         n_values: k; the quantiles are at (i + 1/2) / k.
 
@@ -190,12 +200,17 @@ def leaf_quantiles(leaf: NDArray[np.int64], target: Floats, n_nodes: int, n_valu
     """
     order = np.lexsort((target, leaf))
     count = np.bincount(leaf, minlength=n_nodes)
-    begin = np.cumsum(count) - count
-    at = np.floor((np.arange(n_values) + 0.5) / n_values * count[:, None]).astype(np.int64)
-    values = target[order][np.minimum(begin[:, None] + at, len(target) - 1)]
-    mean = np.bincount(leaf, weights=target, minlength=n_nodes) / np.maximum(count, 1)
-    values = np.concatenate([mean[:, None], values], axis=1)
-    return np.where(count[:, None] > 0, values, 0.0).astype(np.float32)
+    total = np.bincount(leaf, weights=weight, minlength=n_nodes)
+    reached = np.cumsum(weight[order], dtype=np.float64)
+    first = np.cumsum(count) - count
+    before = np.concatenate([[0.0], reached])[first]
+    wanted = before[:, None] + (np.arange(n_values) + 0.5) / n_values * total[:, None]
+    last = np.maximum(first + count - 1, 0)[:, None]
+    at = np.clip(np.searchsorted(reached, wanted), np.minimum(first, len(target) - 1)[:, None], last)
+    values = target[order][at]
+    mean = np.bincount(leaf, weights=target * weight, minlength=n_nodes) / np.where(total > 0, total, 1.0)
+    found = np.concatenate([mean[:, None], values], axis=1)
+    return np.where(count[:, None] > 0, found, 0.0).astype(np.float32)
 
 
 def sorted_quantiles(values: Floats, levels: NDArray[np.float64]) -> Floats:
