@@ -14,8 +14,9 @@ from parlevel.domain.replenish.batch import Batch, StepPrices
 from parlevel.domain.replenish.constraints.resource import Row, expand, usage
 from parlevel.domain.replenish.plan import Settings
 from parlevel.domain.replenish.solvers import coupled, linear
-from parlevel.domain.replenish.solvers.coupled import Effort, solve_group
+from parlevel.domain.replenish.solvers.coupled import solve_group
 from parlevel.domain.replenish.solvers.master import Master, make_columns
+from parlevel.domain.replenish.solvers.outcome import Effort
 from parlevel.domain.replenish.solvers.repair import repair
 from parlevel.errors import DataError, SolverError
 from stock import forecast, states, terms

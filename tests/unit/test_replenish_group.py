@@ -17,7 +17,7 @@ from parlevel.domain.replenish.output import GroupTables
 from parlevel.domain.replenish.packed import PACKED, unpack
 from parlevel.domain.replenish.plan import Settings
 from parlevel.domain.replenish.shared import PriceSearch, answer
-from parlevel.domain.replenish.solvers.coupled import Effort
+from parlevel.domain.replenish.solvers.outcome import Effort
 from parlevel.errors import SolverError
 from parlevel.schemas import Column, arrow_schema
 

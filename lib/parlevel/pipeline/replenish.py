@@ -17,7 +17,7 @@ from parlevel.domain.replenish.group import plan_group
 from parlevel.domain.replenish.job import Job
 from parlevel.domain.replenish.output import USE
 from parlevel.domain.replenish.plan import Settings
-from parlevel.domain.replenish.solvers.coupled import Effort
+from parlevel.domain.replenish.solvers.outcome import Effort
 from parlevel.errors import DataError
 from parlevel.pipeline.replenish_rows import packed, shared, with_limits
 from parlevel.pipeline.replenish_shared import chain_row, find_prices, grants

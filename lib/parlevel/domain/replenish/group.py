@@ -15,8 +15,9 @@ from parlevel.domain.replenish.ledger import facts
 from parlevel.domain.replenish.output import GroupTables, tables
 from parlevel.domain.replenish.packed import Items, unpack
 from parlevel.domain.replenish.registry import policy
-from parlevel.domain.replenish.solvers.coupled import GroupPlan, solve_group
+from parlevel.domain.replenish.solvers.coupled import solve_group
 from parlevel.domain.replenish.solvers.master import Master, make_columns
+from parlevel.domain.replenish.solvers.outcome import GroupPlan
 from parlevel.domain.replenish.solvers.pricing import total_usage
 from parlevel.domain.replenish.text import number
 from parlevel.errors import SolverError

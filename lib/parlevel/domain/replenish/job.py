@@ -10,7 +10,7 @@ from parlevel.domain.periods import Period
 from parlevel.domain.replenish.constraints.resource import Row, expand
 from parlevel.domain.replenish.packed import Items
 from parlevel.domain.replenish.plan import Settings
-from parlevel.domain.replenish.solvers.coupled import Effort
+from parlevel.domain.replenish.solvers.outcome import Effort
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from parlevel.domain.replenish.constraints.resource import CAPACITIES, Row
 from parlevel.domain.replenish.job import Job
 from parlevel.domain.replenish.ledger import Facts
 from parlevel.domain.replenish.packed import Items
-from parlevel.domain.replenish.solvers.coupled import GroupPlan
+from parlevel.domain.replenish.solvers.outcome import GroupPlan
 from parlevel.domain.replenish.text import Wording, first_order, later_order, number
 from parlevel.schemas import Column, arrow_schema, contract
 

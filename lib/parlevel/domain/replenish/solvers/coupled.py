@@ -9,7 +9,6 @@ Wentges (1997) for pricing at a point between the best and the newest duals.
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -19,66 +18,18 @@ from parlevel.domain.replenish.constraints.attainable import attainable
 from parlevel.domain.replenish.constraints.resource import Row, order_step, weights
 from parlevel.domain.replenish.solvers.linear import WORK, solve_integer, solve_linear
 from parlevel.domain.replenish.solvers.master import Columns, Master, make_columns
+from parlevel.domain.replenish.solvers.outcome import Effort, GroupPlan
 from parlevel.domain.replenish.solvers.pricing import item_charges, step_prices
 from parlevel.domain.replenish.solvers.repair import repair
 from parlevel.errors import SolverError
 
 # Times that rows broken by an integer plan are added and the program is solved again.
 MORE_ROWS = 5
+# Rounds of columns for the steps and trucks of an integer plan.
+DEEPER = 3
 
 Point = tuple[Floats, Floats]
 """Duals: (price of every row, link of every gate and item); see `Master.split_duals`."""
-
-
-@dataclass(frozen=True)
-class Effort:
-    """How hard to try.
-
-    Attributes:
-        solver: SCIP, HIGHS or CP_SAT.
-        time_limit: seconds for the whole group.
-        max_gap: relative gap at which to stop.
-        rounds: pricing rounds at most.
-    """
-
-    solver: str = "SCIP"
-    time_limit: float = 20.0
-    max_gap: float = 0.01
-    rounds: int = 8
-
-
-@dataclass(frozen=True)
-class GroupPlan:
-    """A group's plan with its certificate.
-
-    Attributes:
-        units: (n, h) units ordered at each step.
-        alone: (n, h) what items would order without anything shared.
-        status: optimal (within the gap), feasible, relaxed, heuristic.
-        objective: expected cost, with trucks, money.
-        bound: no plan of the group costs less, money.
-        rounds: pricing rounds.
-        relaxed: limits that no plan can keep, with the amount by which they were raised.
-        reason: in words.
-        prices: label of a row -> money per unit of its measure.
-        binding: (n,) label of the row that moved the item's first order, or "".
-    """
-
-    units: Floats
-    alone: Floats
-    status: str
-    objective: float
-    bound: float
-    rounds: int
-    relaxed: list[str] = field(default_factory=list)
-    reason: str = ""
-    prices: dict[str, float] = field(default_factory=dict)
-    binding: list[str] = field(default_factory=list)
-
-    @property
-    def gap(self) -> float:
-        """(objective - bound) / |bound|, at least 0."""
-        return max(self.objective - self.bound, 0.0) / max(abs(self.bound), 1e-9)
 
 
 def solve_group(batch: Batch, rows: list[Row], effort: Effort) -> GroupPlan:
@@ -197,29 +148,73 @@ class _Group:
             if self.best is not None:
                 points.append((0.5 * price + 0.5 * self.best[0], 0.5 * link + 0.5 * self.best[1]))
             new = self._price(points)
-            if new == 0 or relaxation.value - self.bound <= 0.25 * self.effort.max_gap * max(abs(self.bound), 1e-9):
+            if new == 0 or relaxation.value - self.bound <= 0.1 * self.effort.max_gap * max(abs(self.bound), 1e-9):
                 return
 
     def _choose(self) -> tuple[Ints, str]:
-        """(n,) the column of each item, and how it was found."""
-        columns = self.columns.of(self.watched)
-        start = self._cheapest()
+        """(n,) the column of each item, and how it was found.
+
+        Where trucks or minimums leave a gap, columns are made for the steps and trucks of the plan found, which the
+        relaxation has no use for, and the program is solved again.
+        """
+        chosen, gates, status = self._pick()
+        if status != "integer" or not len(gates) or self._close(chosen):
+            return chosen, status
+        if self._deepen(gates):
+            again, _, status = self._pick(chosen)
+            if status == "integer" and self._value(again) < self._value(chosen):
+                return again, status
+        return chosen, "integer"
+
+    def _pick(self, start: Ints | None = None) -> tuple[Ints, Floats, str]:
+        """One integer program: (column of each item, how often each gate opens, how it was found)."""
+        columns, c = self.columns.of(self.watched), len(self.columns.item)
+        program, work = self.master.program(columns), WORK[self.effort.solver]
+        cheapest, nothing = self._cheapest(), np.zeros(0)
         try:
             seconds = max(self.left(), 0.1 * self.effort.time_limit)
             gap = 0.25 * self.effort.max_gap
-            program, work = self.master.program(columns), WORK[self.effort.solver]
             found = solve_integer(program, self.effort.solver, gap, seconds, extra=work)
         except SolverError as error:
             self.note = str(error)
-            return repair(self.whole, self.columns, start), "heuristic"
-        if not found.proved:
-            self.note = f"{self.effort.solver} stopped at its limit of time or work"
-        picked = np.flatnonzero(found.x[: len(columns.item)] > 0.5)
-        chosen = start.copy()
+            return repair(self.whole, self.columns, cheapest if start is None else start), nothing, "heuristic"
+        picked = np.flatnonzero(found.x[:c] > 0.5)
+        chosen = cheapest
         chosen[columns.item[picked]] = picked
         if self.master.violation(columns.use[chosen].sum(axis=0)).any():
-            return repair(self.whole, self.columns, chosen), "heuristic"
-        return chosen, "integer"
+            return repair(self.whole, self.columns, chosen), nothing, "heuristic"
+        return chosen, found.x[c:], "integer"
+
+    def _deepen(self, gates: Floats) -> int:
+        """Add columns that suit the gates of an integer plan; returns how many were new."""
+        closed = [self.master.rows[k].step for k, on in zip(self.master.gates, gates, strict=True) if on < 0.5]
+        total = 0
+        for _ in range(DEEPER):
+            if self.left() < 0.3 * self.effort.time_limit:
+                break
+            program = self.master.with_gates(self.master.program(self.columns.of(self.watched)), gates)
+            try:
+                price = self.master.raw_prices(solve_linear(program, self.left()).duals)
+            except SolverError as error:
+                self.note = str(error)
+                break
+            prices = self._prices(price, np.zeros((len(gates), self.batch.n)))
+            fixed = prices.fixed.copy()
+            fixed[:, :, closed] = np.inf
+            new = self.columns.add(self._solve([StepPrices(prices.unit, fixed, prices.stock)])[0])
+            total += new
+            if new == 0:
+                break
+        return total
+
+    def _value(self, chosen: Ints) -> float:
+        """Cost of a choice of columns with its trucks and outside prices, money."""
+        use = self.columns.use[chosen].sum(axis=0)
+        return float(self.columns.cost[chosen].sum()) + self.whole.extra_cost(use)
+
+    def _close(self, chosen: Ints) -> bool:
+        """Whether a choice is within the gap asked for."""
+        return self._value(chosen) - self.bound <= self.effort.max_gap * max(abs(self.bound), 1e-9)
 
     def _cheapest(self) -> Ints:
         """(n,) each item's cheapest column."""

@@ -12,7 +12,7 @@ Source: Dantzig & Wolfe (1960); the strong linking rows as in facility location,
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.sparse import coo_matrix
@@ -154,6 +154,18 @@ class Master:
                 price[k] *= self.rows[k].cost / paid
                 link[order] *= self.rows[k].cost / paid
         return price, link
+
+    def with_gates(self, program: Program, gates: Floats) -> Program:
+        """The program with its gates (gates,) held as they are."""
+        low, high = program.low.copy(), program.high.copy()
+        low[-len(gates) :] = high[-len(gates) :] = np.rint(gates)
+        return replace(program, low=low, high=high)
+
+    def raw_prices(self, duals: Floats) -> Floats:
+        """(r,) prices of rows with gates held: a truck is then a capacity, whatever it costs."""
+        price = -duals[self.n : self.n + len(self.rows)]
+        least = np.array([row.kind == "supplier_min" for row in self.rows])
+        return np.where(least, np.minimum(price, 0.0), np.maximum(price, 0.0))
 
     def constant(self, price: Floats, link: Floats) -> float:
         """What the Lagrangian adds to the items' priced minima: bound = sum of minima + this."""
