@@ -49,7 +49,9 @@ def unknown_commands(text: str) -> list[str]:
 
 def test_the_makefile_has_what_is_promised_and_explains_itself() -> None:
     assert targets() >= PROMISED
-    shown = subprocess.run(["make", "help"], cwd=rules.ROOT, capture_output=True, text=True, check=True).stdout
+    shown = subprocess.run(
+        ["make", "--no-print-directory", "help"], cwd=rules.ROOT, capture_output=True, text=True, check=True
+    ).stdout
     assert {line.split()[1] for line in shown.splitlines()} == targets()
 
 

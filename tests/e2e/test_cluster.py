@@ -8,6 +8,7 @@ import polars
 import pytest
 import standalone
 from deltalake import DeltaTable
+from polars.testing import assert_frame_equal
 from small import SMALL, places
 
 from parlevel import jars
@@ -90,7 +91,7 @@ def test_this_machine_alone_gives_the_same_tables(on_cluster: tuple[Path, dict, 
     done = standalone.submit("run_all.py", *settings(tmp_path), spark=spark, env=standalone.environment(), cwd=tmp_path)
     assert done.returncode == 0, done.stderr[-6000:]
     for name in ("panel", "features", "forecast", "order_plan", "accuracy", "inventory_kpi"):
-        assert rows(tmp_path, name).equals(rows(warehouse, name)), name
+        assert_frame_equal(rows(tmp_path, name), rows(warehouse, name))
     assert rows(warehouse, "order_plan")["order_qty"].sum() > 0
 
 

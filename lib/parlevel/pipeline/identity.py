@@ -58,8 +58,11 @@ def stage_keys(cfg: Config, fingerprint: str) -> dict[str, str]:
 
 
 def run_id(cfg: Config, keys: Mapping[str, str]) -> str:
-    """The run's name: source and hash, equal for equal code, configuration and data."""
-    return f"{cfg.source.name}-{keys[STAGES[-1]][:12]}"
+    """The run's name: source and hash, equal for equal code, configuration and data.
+
+    Where the report goes and what it is called change no table, so the key of the stage before publish names the run.
+    """
+    return f"{cfg.source.name}-{keys[STAGES[-2]][:12]}"
 
 
 def _lookup(settings: Mapping[str, object], path: str) -> object:
