@@ -221,6 +221,7 @@ def test_ctrl_c_stops_a_long_query(built: Path):
     script = (
         "import duckdb, os, signal, sys, threading\n"
         "from parlevel.cli import main\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # a test run in the background ignores it
         "threading.Timer(1.5, os.kill, (os.getpid(), signal.SIGINT)).start()\n"
         "main(sys.argv[1:])\n"
     )
