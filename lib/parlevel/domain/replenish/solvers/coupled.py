@@ -15,11 +15,11 @@ import numpy as np
 from parlevel.domain.replenish.base import Floats, Ints
 from parlevel.domain.replenish.batch import Batch, StepPlans, StepPrices
 from parlevel.domain.replenish.constraints.attainable import attainable
-from parlevel.domain.replenish.constraints.resource import Row, order_step, weights
+from parlevel.domain.replenish.constraints.resource import CAPACITIES, Row, order_step, weights
 from parlevel.domain.replenish.solvers.linear import WORK, solve_integer, solve_linear
 from parlevel.domain.replenish.solvers.master import Columns, Master, make_columns
 from parlevel.domain.replenish.solvers.outcome import Effort, GroupPlan
-from parlevel.domain.replenish.solvers.pricing import item_charges, step_prices
+from parlevel.domain.replenish.solvers.pricing import item_charges, seeds, step_prices
 from parlevel.domain.replenish.solvers.repair import repair
 from parlevel.errors import SolverError
 
@@ -65,6 +65,7 @@ class _Group:
         self.master = Master(batch.n, [])
         self.bound = float(self.free.priced.sum())
         self.rounds = 0
+        self.share = np.zeros(0)
         self.note = ""
         self._watch(self._broken(np.arange(batch.n)) | {k for k in self.whole.truck if rows[k].cost > 0})
 
@@ -96,16 +97,20 @@ class _Group:
 
     def _search(self) -> tuple[Ints, str]:
         """(n,) the column of each item: generate columns, pick plans, watch what they break, again."""
-        self.columns.add(self._solve(self._seeds())[0])
+        self.columns.add(self._solve(seeds(self.batch, self.base, self.rows))[0])
         for _ in range(MORE_ROWS):
             self._generate()
             chosen, status = self._choose()
             broken = self._broken(chosen)
             if not broken or status == "heuristic":
-                return chosen, status
+                break
             self._watch(broken)
-        self.note = self.note or "limits were still broken after the last round"
-        return repair(self.whole, self.columns, chosen), "heuristic"
+        # Swaps of single plans mend what is still broken, and what an integer program left when its time was over.
+        swapped = repair(self.whole, self.columns, chosen)
+        if broken:
+            self.note = self.note or "limits were still broken after the last round"
+            return swapped, "heuristic"
+        return (swapped, status) if self._value(swapped) < self._value(chosen) else (chosen, status)
 
     def _charges(self, units: Floats, stock: Floats | None) -> Floats:
         """(..., n) what plans (..., n, h) pay at outside prices."""
@@ -126,8 +131,10 @@ class _Group:
         return set(np.flatnonzero(self.whole.violation(self.columns.use[chosen].sum(axis=0))).tolist())
 
     def _watch(self, more: set[int]) -> None:
-        """Take rows into the program; the best duals start again from none."""
-        self.watched = sorted({*self.watched, *more})
+        """Take rows into the program, capacities in all their periods; the best duals start again from none."""
+        names = {self.rows[k].name for k in more if self.rows[k].kind in CAPACITIES}
+        moved = {k for k, row in enumerate(self.rows) if row.name in names}  # what leaves one period enters another
+        self.watched = sorted({*self.watched, *more, *moved})
         self.master = Master(self.batch.n, [self.rows[k] for k in self.watched])
         self.best: Point | None = None
         self.prices: Point = (np.zeros(len(self.watched)), np.zeros((len(self.master.gates), self.batch.n)))
@@ -143,6 +150,7 @@ class _Group:
                 self.note = str(error)
                 return
             self.rounds += 1
+            self.share = relaxation.x[: len(self.columns.item)]
             price, link = self.master.split_duals(relaxation.duals)
             points = [(price, link)]
             if self.best is not None:
@@ -157,7 +165,12 @@ class _Group:
         Where trucks or minimums leave a gap, columns are made for the steps and trucks of the plan found, which the
         relaxation has no use for, and the program is solved again.
         """
-        chosen, gates, status = self._pick()
+        rounded = repair(self.whole, self.columns, self._largest())
+        if self._value(rounded) - self.bound <= 0.5 * self.effort.max_gap * max(abs(self.bound), 1e-9):
+            return rounded, "rounded"
+        chosen, gates, status = self._pick(rounded)
+        if self._value(rounded) < self._value(chosen) and not self._broken(rounded):
+            chosen = rounded
         if status != "integer" or not len(gates) or self._close(chosen):
             return chosen, status
         if self._deepen(gates):
@@ -166,7 +179,14 @@ class _Group:
                 return again, status
         return chosen, "integer"
 
-    def _pick(self, start: Ints | None = None) -> tuple[Ints, Floats, str]:
+    def _largest(self) -> Ints:
+        """(n,) each item's column with the largest share in the relaxation."""
+        share = np.zeros(len(self.columns.item))
+        share[: len(self.share)] = self.share
+        order = np.lexsort((self.columns.cost, -share, self.columns.item))
+        return order[np.searchsorted(self.columns.item[order], np.arange(self.batch.n))]
+
+    def _pick(self, start: Ints) -> tuple[Ints, Floats, str]:
         """One integer program: (column of each item, how often each gate opens, how it was found)."""
         columns, c = self.columns.of(self.watched), len(self.columns.item)
         program, work = self.master.program(columns), WORK[self.effort.solver]
@@ -177,7 +197,7 @@ class _Group:
             found = solve_integer(program, self.effort.solver, gap, seconds, extra=work)
         except SolverError as error:
             self.note = str(error)
-            return repair(self.whole, self.columns, cheapest if start is None else start), nothing, "heuristic"
+            return start, nothing, "heuristic"
         picked = np.flatnonzero(found.x[:c] > 0.5)
         chosen = cheapest
         chosen[columns.item[picked]] = picked
@@ -253,25 +273,6 @@ class _Group:
             fixed[0, :, self.master.rows[k].step] += link[order]
         stock = None if own.stock is None or self.base.stock is None else own.stock + self.base.stock
         return StepPrices(own.unit + self.base.unit, fixed, stock)
-
-    def _seeds(self) -> list[StepPrices]:
-        """Prices whose plans a good group plan is likely to need: no orders, joint order steps, dearer units."""
-        batch = self.batch
-        zero = self.base
-        steps = sorted({row.step for row in self.rows if row.basis == "order"})
-        barred = [[*range(batch.horizon)]]
-        if self.whole.minimum or self.whole.truck:
-            for every in (2, 3, 4):
-                barred += [[s for i, s in enumerate(steps) if i % every != first] for first in range(every)]
-            barred += [[s] for s in steps[:6]]
-        out = []
-        for off in barred:
-            fixed = zero.fixed.copy()
-            fixed[0, :, off] = np.inf
-            out.append(StepPrices(zero.unit, fixed, zero.stock))
-        typical = batch.terms.holding_cost * batch.terms.review_period
-        dearer = [zero.unit + factor * typical[None, :, None] for factor in (1.0, 4.0, 16.0)]
-        return out + [StepPrices(unit, zero.fixed, zero.stock) for unit in dearer]
 
     def _binding(self, units: Floats, alone: Floats) -> list[str]:
         """(n,) the row with the largest price effect on an item whose first order was moved."""

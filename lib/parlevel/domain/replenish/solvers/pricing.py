@@ -50,3 +50,27 @@ def item_charges(
     for row, each in zip(rows, price, strict=True):
         paid = paid + each * usage(row, terms, units, stock)
     return paid
+
+
+def seeds(batch: Batch, base: StepPrices, rows: Sequence[Row]) -> list[StepPrices]:
+    """Prices whose plans a good group plan is likely to need: no orders, joint order steps, dearer units.
+
+    Args:
+        batch: n items.
+        base: prices from outside, one vector.
+        rows: limits of the group.
+    """
+    steps = sorted({row.step for row in rows if row.basis == "order"})
+    barred = [[*range(batch.horizon)]]
+    if any(row.kind in ("supplier_min", "truck") for row in rows):
+        for every in (2, 3, 4):
+            barred += [[s for i, s in enumerate(steps) if i % every != first] for first in range(every)]
+        barred += [[s] for s in steps[:6]]
+    out = []
+    for off in barred:
+        fixed = base.fixed.copy()
+        fixed[0, :, off] = np.inf
+        out.append(StepPrices(base.unit, fixed, base.stock))
+    typical = batch.terms.holding_cost * batch.terms.review_period
+    dearer = [base.unit + factor * typical[None, :, None] for factor in (1.0, 4.0, 16.0)]
+    return out + [StepPrices(unit, base.fixed, base.stock) for unit in dearer]
