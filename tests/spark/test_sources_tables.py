@@ -101,7 +101,7 @@ def test_parquet_and_delta_with_their_own_types(folder: Folder, kind: str, suffi
 
 
 def test_parquet_that_pandas_wrote_with_nanoseconds(folder: Folder) -> None:
-    rows = {"sku": ["a", "a"], "day": pd.to_datetime(["2024-03-01 23:30", "1999-12-31"]), "qty": [1, 2]}
+    rows = {"sku": ["a", "a"], "day": pd.to_datetime(["2024-03-01 23:30", "1999-12-31 00:00"]), "qty": [1, 2]}
     path = str(folder.path / "sales.parquet")
     pd.DataFrame(rows).to_parquet(path, coerce_timestamps=None, version="2.6")
     assert pq.ParquetFile(path).schema_arrow.field("day").type == pa.timestamp("ns")
