@@ -18,7 +18,7 @@ _PARAMETERS = {
     "CP_SAT": "num_workers: 1 relative_gap_limit: {gap}",
     "HIGHS": "",
 }
-WORK = {"SCIP": "limits/totalnodes = 250", "CP_SAT": "max_deterministic_time: 3", "HIGHS": ""}
+WORK = {"SCIP": "limits/totalnodes = 25", "CP_SAT": "max_deterministic_time: 3", "HIGHS": ""}
 """Limits on a solver's work that do not depend on how busy the machine is, for `extra`."""
 _NAMES = {"SCIP": "scip", "CP_SAT": "sat", "HIGHS": "highs"}
 
