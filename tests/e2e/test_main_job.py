@@ -34,7 +34,8 @@ def test_every_stage_runs_and_writes_every_table(spark: SparkSession, main_run: 
     log = rows(spark, cfg, result, "runs")
     assert set(log["stage"]) == set(STAGES)
     assert (log["status"] == "done").all()
-    assert log["cutoff"].notna().all()
+    settled = log[log["stage"] != "sources"]  # clean settles the cutoff where the configuration names none
+    assert settled["cutoff"].notna().all()
     assert log.set_index("stage").loc["clean", "input_versions"]
 
 
@@ -120,6 +121,7 @@ def write_csv(
     return ["source.name=tables", f"source.options={{tables: {tables}}}"]
 
 
+@pytest.mark.slow  # two more runs of the main job; each stage has a quick test of the same
 def test_names_row_order_and_partitions_do_not_matter(
     spark: SparkSession, main_run: tuple[Config, RunResult], tmp_path: Path
 ) -> None:

@@ -157,7 +157,7 @@ EVERY_STAGE = (
         ("output_run_id", "string!", "the run whose output this stage stands for (itself unless reused)"),
         ("stage_key", "string!", "hash of code, the stage's config and everything upstream"),
         ("source", "string!", "registry name of the source"),
-        ("cutoff", "date", "last observed period"),
+        ("cutoff", "date", "last observed period; null for sources where the configuration names none"),
         ("config", "string!", "the whole configuration as JSON"),
         ("code_version", "string!", "package version + hash of its code"),
         ("input_versions", "map<string,bigint>!", "Delta version of each table read"),
