@@ -19,13 +19,8 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.spark
 
-ORDER = {
-    "forecast_quantiles": "series_id, step, quantile", "stock_projection": "series_id, step", "run_log": "stage",
-    "orders_today": "series_id", "orders_by_supplier": "supplier_id, location_id, order_date",
-    "stockout_risk": "series_id", "forecast_accuracy": "model, segment_kind, segment_value",
-    "policy_costs": "policy, segment", "data_quality_today": "table_name, rule", "worst_series": "series_id",
-    "backtest_steps": "series_id, model, fold, step", "demand_outlook": "category, date",
-}  # fmt: skip
+FEW = {"forecast_quantiles", "stock_projection", "backtest_steps"}
+"""Views with many rows: compared on step 2 alone."""
 
 
 @pytest.fixture(scope="module")
@@ -38,25 +33,28 @@ def tables(spark: SparkSession, built: Path) -> Tables:
     return Tables(spark, sample.config(built), sample.RUN, dict.fromkeys(STAGES, sample.RUN))
 
 
-def plain(value: object) -> object:
-    """Arrays, maps and numbers in one form for both engines."""
-    if isinstance(value, float):
-        return pytest.approx(value, rel=1e-6, nan_ok=True)
-    return value
+def plain(row: dict) -> dict:
+    """A row whose numbers compare within rounding: the engines add up in different orders."""
+    return {key: pytest.approx(v, rel=1e-6, nan_ok=True) if isinstance(v, float) else v for key, v in row.items()}
+
+
+def sort_key(row: dict) -> tuple:
+    return tuple(str(value) for value in row.values() if not isinstance(value, float))
 
 
 def test_spark_and_duckdb_give_the_same_rows(spark: SparkSession, tables: Tables, built: Path):
     made = publish.transform_views(tables, publish.existing(tables, sample.config(built)))
     publish.create_views(spark, made, None)
     house = open_warehouse(built)
-    assert set(made) == {view.name for view in VIEWS} == set(house.views) == set(ORDER)
-    for name, order in ORDER.items():
-        ours = house.ask(f"SELECT * FROM {name} ORDER BY {order} LIMIT 300").to_pylist()
-        theirs = spark.sql(f"SELECT * FROM {name} ORDER BY {order} LIMIT 300").toArrow().to_pylist()  # bounded: a test
+    assert set(made) == {view.name for view in VIEWS} == set(house.views)
+    for name in made:
+        query = f"SELECT * FROM {name}" + (" WHERE step = 2" if name in FEW else "")
+        ours = sorted(house.ask(query).to_pylist(), key=sort_key)
+        theirs = sorted(spark.sql(query).toArrow().to_pylist(), key=sort_key)  # bounded: a test
         assert len(ours) == len(theirs) > 0, name
         assert list(ours[0]) == list(theirs[0]), name
         for mine, other in zip(ours, theirs, strict=True):
-            assert mine == {key: plain(value) for key, value in other.items()}, name
+            assert mine == plain(other), name
 
 
 def test_the_stage_writes_the_report_and_says_so(tables: Tables, built: Path):
