@@ -70,6 +70,45 @@ def group_names(keys: Mapping[Key, Size], min_series: int, max_bytes: float) -> 
     return _named(keys, members, depth, max_bytes)
 
 
+def with_left_out(
+    teaching: Mapping[Key, Size], others: Mapping[Key, Size], min_series: int, max_bytes: float
+) -> tuple[dict[Key, Group], dict[Key, Group]]:
+    """The group of every key, for series that teach and for those that are left out.
+
+    Groups are made of the series that teach alone, so that a series which is left out moves nobody. It goes to
+    the largest key that shares most of its parts; where such guests would fill a group's memory by themselves,
+    the group is cut in more parts after all.
+
+    Args:
+        teaching, others: key -> series and bytes.
+        min_series, max_bytes: as in `group_names`.
+
+    Returns: groups of the keys of `teaching`, and of `others`.
+
+    >>> teaching = {("a", "x"): Size(9, 0), ("b", "x"): Size(9, 0)}
+    >>> with_left_out(teaching, {("b", "new"): Size(1, 0)}, 5, 1e9)[1]
+    {('b', 'new'): Group(name='b/x', parts=1)}
+    """
+    if not teaching:
+        return {}, group_names(others, min_series, max_bytes)
+    homes = {key: _nearest(key, teaching) for key in others}
+    sizes = dict(teaching)
+    for home in set(homes.values()):
+        guests = sum(others[key].n_bytes for key in others if homes[key] == home)
+        sizes[home] = sizes[home] + Size(0, max(0, guests - int(max_bytes)))
+    groups = group_names(sizes, min_series, max_bytes)
+    return groups, {key: groups[home] for key, home in homes.items()}
+
+
+def _nearest(key: Key, teaching: Mapping[Key, Size]) -> Key:
+    """The key with the longest common beginning, of several the one with most series."""
+
+    def common(other: Key) -> int:
+        return next((k for k, (a, b) in enumerate(zip(key, other, strict=True)) if a != b), len(key))
+
+    return max(sorted(teaching), key=lambda other: (common(other), teaching[other].n_series))
+
+
 def _named(
     keys: Mapping[Key, Size], members: Mapping[Key, Sequence[Key]], depth: int, max_bytes: float
 ) -> dict[Key, Group]:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from parlevel.domain.forecast.build import distribution
 from parlevel.domain.forecast.calibrate import Calibration, spread
 from parlevel.domain.forecast.choose import PRIOR_CORRELATION
+from parlevel.domain.forecast.coldstart import SIMILAR_ITEMS, Donors, cold_start, is_cold
 from parlevel.domain.forecast.quantiles import blend, to_levels
 from parlevel.domain.forecast.registry import forecaster_class
 from parlevel.domain.forecast.seasonal_naive import SeasonalNaive
@@ -89,6 +90,40 @@ def forecast_group(
         why = _try(out, panel, floors, floor, levels, f"fallback to {floor}: {why or 'the choice gave none'}", True)
     if out.failed.any():
         _last_resort(out, panel, levels, why)
+    _close(out, panel)
+    return out
+
+
+def forecast_left_out(
+    panel: Panel,
+    stored: Sequence[Stored],
+    levels: NDArray[np.float64],
+    floor: str,
+    teachers: Panel | None,
+    made: GroupForecast,
+) -> GroupForecast:
+    """Forecast the series that a group does not learn from; cold ones from similar items where there are enough.
+
+    Args:
+        panel: the series left out.
+        stored, levels, floor: see `forecast_group`.
+        teachers: the series that the group learns from; None: no cold start.
+        made: their forecast.
+    """
+    out = forecast_group(panel, stored, made.mean.shape[1], levels, floor)
+    rows = np.flatnonzero(is_cold(panel))
+    if teachers is None or not len(rows):
+        return out
+    correlation = float(np.mean(made.path_correlation))
+    cold = cold_start(panel.take(rows), Donors(teachers, made.mean, made.quantiles), levels, correlation)
+    good = _complete(cold.mean, cold.quantiles)
+    rows, own = rows[good], cold.seen[good]
+    out.mean[rows], out.quantiles[rows] = cold.mean[good], cold.quantiles[good]
+    out.model[rows], out.fallback[rows] = SIMILAR_ITEMS, True
+    out.reason[rows] = [
+        f"mixed from items similar in attributes and price, with {n} known periods of its own" for n in own
+    ]
+    out.path_correlation[rows] = cold.correlation[good]
     _close(out, panel)
     return out
 
