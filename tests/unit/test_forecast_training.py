@@ -185,6 +185,25 @@ def test_the_choice_is_the_smallest_loss_and_a_blend_where_errors_cancel() -> No
     assert choose({"a": low, "b": same}, "b", "wape", True, levels).weights == {"b": 1.0}
 
 
+def test_a_blend_has_as_many_members_as_pay_for_themselves() -> None:
+    levels = np.array([0.1, 0.5, 0.9])
+
+    def noisy(seed: int) -> list[Backtest]:
+        made, n = made_fold(10.0, 1.0), 100
+        noise = np.random.default_rng(seed).normal(0, 2, (n, 2))
+        arrays = {name: value for name, value in vars(made).items() if isinstance(value, np.ndarray)}
+        many = replace(made, **{name: np.repeat(value[:1], n, axis=0) for name, value in arrays.items()})
+        return [replace(many, mean=many.mean + noise, quantiles=many.quantiles + noise[:, :, None])]
+
+    folds = {name: noisy(seed) for seed, name in enumerate("abcd")}
+    choice = choose(folds, "a", "pinball", True, levels)
+    assert len(choice.weights) >= 3
+    assert sum(choice.weights.values()) == pytest.approx(1.0)
+    assert choice.loss < min(choice.losses.values())
+    doubled = {**folds, "e": folds["a"]}  # a copy brings nothing that pays for a further model
+    assert {"a", "e"} - set(choose(doubled, "a", "pinball", True, levels).weights)
+
+
 def test_the_fallback_chain_ends_at_the_mean_of_what_there_is(trained: GroupResult) -> None:
     panel = with_hard(daily(30, 120, horizon=HORIZON))
     levels = np.array(LEVELS)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from parlevel.config.data import Share
 from parlevel.config.section import Section
@@ -20,6 +20,27 @@ class Candidate(Section):
     parameters: dict[str, Any] = Field(default_factory=dict)  # hyperparameters, checked by the model
 
 
+PRESETS: dict[str, list[Candidate]] = {
+    "fast": [
+        Candidate(model="seasonal_naive"),
+        Candidate(model="boosting", parameters={"rounds": 100, "max_rows": 50_000}),
+    ],
+    "default": [
+        Candidate(model="seasonal_naive"),
+        Candidate(model="forest"),
+        Candidate(model="lstm", only="high_volume"),
+    ],
+    "best": [
+        Candidate(model="seasonal_naive"),
+        Candidate(model="forest"),
+        Candidate(model="boosting"),
+        Candidate(model="linear"),
+        Candidate(model="lstm", only="high_volume"),
+    ],
+}
+"""Sets of candidates by what they cost; docs/accuracy.md has their accuracy and seconds."""
+
+
 class Train(Section):
     """How groups are made and models chosen."""
 
@@ -31,22 +52,28 @@ class Train(Section):
     min_group_series: int = Field(60, ge=1)  # smaller groups are merged with their neighbours
     max_group_mb: float = Field(256, gt=0)  # memory budget of one group's training, MiB; giants are split
     high_volume_share: Share = 0.02  # share of series, by recent volume, that the deep model is offered to
-    candidates: list[Candidate] = [
-        Candidate(model="seasonal_naive"),
-        Candidate(model="forest"),
-        Candidate(model="lstm", only="high_volume"),
-    ]  # models a group may choose from
+    preset: Literal["fast", "default", "best"] = "default"  # set of candidates; see docs/accuracy.md
+    candidates: list[Candidate] = []  # models a group may choose from; none: those of the preset
     floor: str = "seasonal_naive"  # registry name of the model that every series can fall back to
     folds: int = Field(3, ge=1)  # rolling cutoffs; the newest is held back to judge choice and calibration
     fold_step: int = Field(28, ge=1)  # periods between cutoffs
     loss: Literal["wape", "rmsse", "mase", "pinball"] = "pinball"  # what the choice minimises
-    blend: bool = True  # weigh the two best models when that lowers the loss on the folds
+    blend: bool = True  # weigh several models when that lowers the loss on the folds
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_preset(cls, values: Any) -> Any:
+        """Candidates that nobody named are the preset's; an unknown preset is refused by its own field."""
+        named = values.get("candidates") if isinstance(values, dict) else True
+        found = PRESETS.get(values.get("preset", "default")) if not named else None
+        return {**values, "candidates": found} if found else values
 
 
 class Forecast(Section):
     """What the forecast stage promises."""
 
     levels: list[float] = LEVELS  # quantile levels
+    cold_start: bool = True  # series with hardly any history are forecast from similar items
     max_failed_share: Share = 0.01  # stop above this share of series without a forecast
     max_fallback_share: Share = 0.25  # warn above this share of series on the fallback
 

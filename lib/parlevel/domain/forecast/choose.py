@@ -1,9 +1,9 @@
-"""Which model, or blend of two, a group uses: the one with the smallest loss on past folds."""
+"""Which model, or blend of models, a group uses: the one with the smallest loss on past folds."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,11 +12,20 @@ from parlevel.domain.forecast.calibrate import Calibration, Fold, calibrate
 from parlevel.domain.forecast.paths import estimate_correlation
 from parlevel.domain.forecast.scores import Backtest, combine, loss_of, metrics
 
-WEIGHTS = (0.25, 0.4, 0.5, 0.6, 0.75)
-"""Shares of the better model that a blend tries."""
+PARTS = 12
+"""A blend is made of so many equal parts at most: finer weights would fit the folds' noise."""
+
+PATIENCE = 3
+"""Parts added without a lower loss before the search ends."""
 
 BLEND_GAIN = 0.002
-"""A blend must lower the loss by this share: it costs a second model."""
+"""What a further model must lower the loss by, as a share: it costs a fit and time at every forecast."""
+
+TOO_FAR = 1.5
+"""Models whose loss is this many times the best one's are no members."""
+
+SAMPLE = 400
+"""Series per fold that weights are judged on, evenly spaced in the group's content order."""
 
 PRIOR_CORRELATION = 0.1
 """Dependence between steps where nothing can be measured: typical of daily retail demand."""
@@ -35,13 +44,17 @@ class Choice:
 
 
 def choose(folds: Folds, floor: str, loss: str, blending: bool, levels: NDArray[np.float64]) -> Choice:
-    """The model or blend of two with the smallest mean loss over the folds given.
+    """The model or blend with the smallest mean loss over the folds given.
+
+    A blend grows from the best model: the model is added, again and again, whose equal share lowers the loss
+    most, with replacement, so that the counts become weights (>= 0, adding to 1).
+    Source: Caruana, Niculescu-Mizil, Crew, Ksikes (2004), Ensemble selection from libraries of models.
 
     Args:
         folds: model -> its backtests at the same cutoffs; only models that forecast all of them.
         floor: what is chosen where there are no folds.
         loss: "wape", "rmsse", "mase" or "pinball".
-        blending: try blends of the best model with each other one.
+        blending: try blends.
         levels: of the quantiles.
     """
     losses = {name: loss_of([metrics(each, levels) for each in made], loss) for name, made in folds.items() if made}
@@ -49,20 +62,50 @@ def choose(folds: Folds, floor: str, loss: str, blending: bool, levels: NDArray[
         return Choice({floor: 1.0}, float("inf"), f"{floor}: no past fold could be scored", losses)
     best = min(losses, key=lambda name: (losses[name], name != floor))
     choice = Choice({best: 1.0}, losses[best], f"{best}: {loss} {losses[best]:.4g}", losses)
-    if not blending:
+    members = [name for name in sorted(losses) if losses[name] <= TOO_FAR * losses[best]]
+    if not blending or len(members) < 2:
         return choice
-    bar = losses[best] * (1 - BLEND_GAIN)
-    for other in sorted(losses):
-        if other == best or losses[other] > 2 * losses[best]:
-            continue
-        for share in WEIGHTS:
-            weights = {best: share, other: 1 - share}
-            mixed = [combine({best: a, other: b}, weights) for a, b in zip(folds[best], folds[other], strict=True)]
-            value = loss_of([metrics(each, levels) for each in mixed], loss)
-            if value < min(bar, choice.loss):
-                words = f"{share:.2g} {best} + {1 - share:.2g} {other}: {loss} {value:.4g} against {losses[best]:.4g}"
-                choice = Choice(weights, value, words, losses)
-    return choice
+    weights = _grow({name: [_thin(each) for each in folds[name]] for name in members}, best, loss, levels)
+    if len(weights) == 1:
+        return choice
+    value = loss_of([metrics(each, levels) for each in blended(folds, weights)], loss)
+    if value >= losses[best] * (1 - BLEND_GAIN):
+        return choice
+    mix = " + ".join(f"{share:.2g} {name}" for name, share in sorted(weights.items(), key=lambda pair: -pair[1]))
+    return Choice(weights, value, f"{mix}: {loss} {value:.4g} against {losses[best]:.4g}", losses)
+
+
+def _grow(folds: Folds, best: str, loss: str, levels: NDArray[np.float64]) -> dict[str, float]:
+    """Weights of the greedy blend that starts from `best`; a model that adds too little is not in it."""
+
+    def loss_with(counts: Mapping[str, int]) -> float:
+        total = sum(counts.values())
+        weights = {name: count / total for name, count in counts.items()}
+        return loss_of([metrics(each, levels, coverage=False) for each in blended(folds, weights)], loss)
+
+    counts = {best: 1}
+    kept, lowest, idle = dict(counts), loss_with(counts), 0
+    while sum(counts.values()) < PARTS and idle < PATIENCE:
+        tried = {name: loss_with({**counts, name: counts.get(name, 0) + 1}) for name in folds}
+        # a newcomer is charged for what it costs
+        name = min(tried, key=lambda each: (tried[each] * (1 + BLEND_GAIN * (each not in counts)), each))
+        counts = {**counts, name: counts.get(name, 0) + 1}
+        bar = lowest * (1 - BLEND_GAIN * (len(counts) - len(kept)))
+        idle += 1
+        if tried[name] < bar:
+            kept, lowest, idle = dict(counts), tried[name], 0
+    total = sum(kept.values())
+    return {name: count / total for name, count in kept.items()}
+
+
+def _thin(each: Backtest) -> Backtest:
+    """A backtest of at most `SAMPLE` series."""
+    n = len(each.mean)
+    if n <= SAMPLE:
+        return each
+    rows = np.linspace(0, n - 1, SAMPLE).astype(np.int64)
+    names = ("mean", "quantiles", "actual", "available", "spread", "naive_mae", "naive_mse")
+    return replace(each, **{name: getattr(each, name)[rows] for name in names})
 
 
 def blended(folds: Folds, weights: Mapping[str, float]) -> list[Backtest]:

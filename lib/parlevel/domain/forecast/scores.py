@@ -59,8 +59,8 @@ def combine(parts: Mapping[str, Backtest], weights: Mapping[str, float]) -> Back
     )
 
 
-def metrics(result: Backtest, levels: NDArray[np.float64]) -> dict[str, float]:
-    """Losses of one fold; a metric whose denominator is zero is left out.
+def metrics(result: Backtest, levels: NDArray[np.float64], coverage: bool = True) -> dict[str, float]:
+    """Losses of one fold; a metric whose denominator is zero is left out, and coverage where it is not asked for.
 
     Returns: wape, bias, wql (pooled over cells, as shares of demand), mae, pinball_loss (units per cell), mase,
         rmsse, scaled_pinball (per series, then averaged), coverage_50, coverage_80, coverage_95.
@@ -80,7 +80,7 @@ def metrics(result: Backtest, levels: NDArray[np.float64]) -> dict[str, float]:
     out |= _scaled("mase", np.abs(error).sum(axis=1), count, result.naive_mae)
     out |= _scaled("scaled_pinball", pinball.sum(axis=1), count, result.naive_mae)
     out |= _scaled("rmsse", (error**2).sum(axis=1), count, result.naive_mse, root=True)
-    return out | _coverage(result, levels, scored)
+    return out | _coverage(result, levels, scored) if coverage else out
 
 
 def loss_of(found: list[dict[str, float]], loss: str) -> float:
