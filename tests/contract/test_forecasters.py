@@ -21,6 +21,8 @@ SHARED = {"horizon": HORIZON, "seed": 3, "lags": [1, 7], "windows": [7, 28], "ha
 SMALL = {
     "forest": {"trees": 8, "max_rows": 1500},
     "lstm": {"epochs": 2, "max_windows": 300, "units": 8, "hidden": 16},
+    "gru": {"epochs": 2, "max_windows": 300, "units": 8, "hidden": 16},
+    "transformer": {"epochs": 2, "max_windows": 300, "units": 8, "heads": 2, "blocks": 1, "hidden": 16},
     "boosting": {"rounds": 30, "leaves": 15, "learning_rate": 0.15},
     "arima": {"max_order": 1},
 }

@@ -23,7 +23,7 @@ for solver in ("SCIP", "CP_SAT"):
     assert solve_integer(program, solver, 0.05, 5.0).value < 0, solver
 print("solved")
 """
-LOADER = "from parlevel.domain.forecast.lstm import _keras; _keras()"
+LOADER = "from parlevel.domain.forecast.networks import load_keras; load_keras()"
 NAKED = "import tensorflow"
 
 
@@ -35,7 +35,7 @@ def run(first: str) -> subprocess.CompletedProcess[str]:
 
 @pytest.mark.slow
 def test_the_crash_that_the_loader_prevents_is_still_there() -> None:
-    """When this fails, OR-Tools and TensorFlow have made peace and the early import in lstm.py can go."""
+    """When this fails, OR-Tools and TensorFlow have made peace and the early import in networks.py can go."""
     assert run(NAKED).returncode < 0
 
 

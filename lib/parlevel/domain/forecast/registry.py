@@ -11,6 +11,8 @@ FORECASTERS: dict[str, str] = {
     "seasonal_naive": "parlevel.domain.forecast.seasonal_naive:SeasonalNaive",
     "forest": "parlevel.domain.forecast.forest:Forest",
     "lstm": "parlevel.domain.forecast.lstm:LSTM",
+    "gru": "parlevel.domain.forecast.gru:GRU",
+    "transformer": "parlevel.domain.forecast.transformer:Transformer",
     "boosting": "parlevel.domain.forecast.boosting:Boosting",
     "linear": "parlevel.domain.forecast.linear:Linear",
     "tree": "parlevel.domain.forecast.tree:Tree",
