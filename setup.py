@@ -49,6 +49,7 @@ setup(
         "dev": [
             "pytest",
             "pytest-cov",
+            "pytest-xdist",
             "chispa",
             "hypothesis",
             "ruff",
