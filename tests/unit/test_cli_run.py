@@ -61,6 +61,7 @@ def test_run_passes_stages_and_ends_with_the_summary(stub, built: Path, capsys: 
     out = capsys.readouterr().out
     assert "order_plan" in out
     assert "total cost" in out
+    assert f"tables  {built}/" in out
     assert "report.html" in out
     assert 'parlevel sql "SELECT' in out
     assert "Nothing changed" not in out
@@ -116,5 +117,6 @@ def test_the_plain_summary_has_counts_figures_and_a_query(built: Path):
     shown = text(summarise(sample.config(built)))
     assert any(line.split() == ["replenish", "plan_report", "11"] for line in shown.splitlines())
     assert "min_max" in shown
+    assert f"tables  {built}/" in shown
     assert "parlevel sql" in shown
     assert "report.html" not in shown  # not drawn yet

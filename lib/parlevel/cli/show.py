@@ -108,6 +108,7 @@ def show_summary(summary: Summary, screen: Console) -> None:
             colour = "" if kpi.better is None else "green" if kpi.better else "red"
             kpis.add_row(kpi.name, kpi.plan, kpi.baseline, Text(kpi.change, style=colour))
         screen.print(kpis)
+    screen.print(Text("tables  ") + Text(f"{summary.warehouse}/", style="bold cyan"), soft_wrap=True)
     if summary.report:
         screen.print(Text("report  ") + Text(summary.report, style="bold cyan"), soft_wrap=True)
     screen.print(Text("try     ") + Text(f'parlevel sql "{summary.query}"', style="cyan"), soft_wrap=True)

@@ -157,7 +157,10 @@ def _plays(cfg: Config) -> dict[str, tuple[str, Mapping[str, Any]]]:
     """Name in the table -> (registry name, parameters)."""
     own: dict[str, Any] = dict(cfg.replenish.parameters)
     if cfg.replenish.policy == "optimal":
-        own = {"season": _season(cfg), "n_paths": cfg.replenish.n_paths, "seed": cfg.seed, **own}
+        own = {
+            "season": _season(cfg), "n_paths": cfg.replenish.n_paths, "seed": cfg.seed,
+            "shortage_weight": cfg.replenish.shortage_weight, **own,
+        }  # fmt: skip
     sure = {"season": _season(cfg), "n_paths": 8, "passes": 2}
     found = {
         cfg.replenish.policy: (cfg.replenish.policy, own),

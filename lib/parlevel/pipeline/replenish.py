@@ -118,8 +118,9 @@ def make_job(rows: DataFrame, resources: DataFrame, cfg: Config, prices: dict[st
     found = resources.where(shared()).drop("assumed").orderBy("resource_id", "period").collect()  # bounded: shared
     limits: list[dict[str, Any]] = [row.asDict() for row in found]
     settings = Settings(
-        horizon=calendar.horizon, season=SEASON[calendar.period], n_paths=replenish.n_paths, seed=cfg.seed
-    )
+        horizon=calendar.horizon, season=SEASON[calendar.period], n_paths=replenish.n_paths, seed=cfg.seed,
+        shortage_weight=replenish.shortage_weight,
+    )  # fmt: skip
     effort = Effort(replenish.solver, replenish.time_limit, replenish.max_gap, replenish.rounds)
     return Job(
         int(last), calendar.period, settings, effort, replenish.policy, replenish.parameters, tuple(limits),

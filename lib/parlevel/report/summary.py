@@ -33,6 +33,7 @@ class Summary:
         policy: the plan's policy.
         baseline: the policy it is compared with.
         kpis: the comparison over the simulated cutoffs.
+        warehouse: folder of the Delta tables, one folder each.
         report: where the HTML report is; None if it was not drawn.
         query: SQL to try.
     """
@@ -42,6 +43,7 @@ class Summary:
     policy: str
     baseline: str
     kpis: tuple[Kpi, ...]
+    warehouse: str
     report: str | None
     query: str
 
@@ -79,6 +81,7 @@ def summarise(cfg: Config, run_id: str | None = None, warehouse: Warehouse | Non
         policy=cfg.replenish.policy,
         baseline=cfg.evaluate.baseline,
         kpis=compare(house, cfg),
+        warehouse=str(cfg.paths.warehouse),
         report=str(report) if report.is_file() else None,
         query=QUERY,
     )
@@ -109,7 +112,8 @@ def text(summary: Summary) -> str:
     if summary.kpis:
         lines += ["", f"{'':<24} {summary.policy:>14} {summary.baseline:>14} {'change':>10}"]
         lines += [f"{kpi.name:<24} {kpi.plan:>14} {kpi.baseline:>14} {kpi.change:>10}" for kpi in summary.kpis]
-    lines += ["", f"report  {summary.report}"] if summary.report else []
+    lines += ["", f"tables  {summary.warehouse}/ (Delta, one folder each)"]
+    lines += [f"report  {summary.report}"] if summary.report else []
     lines += ["", "try:", f'  parlevel sql "{summary.query}"']
     return "\n".join(lines) + "\n"
 
