@@ -203,7 +203,7 @@ def _models(series: list[dict[str, Any]], draw: np.random.Generator) -> dict[str
 
 
 def _orders(series: list[dict[str, Any]], draw: np.random.Generator) -> dict[str, list[dict[str, Any]]]:
-    plan, projection = [], []
+    plan, ledger, projection = [], [], []
     for k, s in enumerate(series):
         for wave, order_date in enumerate((day(1), day(8), day(15))):
             quantity = 0.0 if (k + wave) % 3 == 0 else float(6 * (2 + round(s["level"])))
@@ -220,6 +220,7 @@ def _orders(series: list[dict[str, Any]], draw: np.random.Generator) -> dict[str
                     "policy": "optimal", "assumed": True,
                 }
             )  # fmt: skip
+            ledger.append(_explained(plan[-1], s))
         use = np.array([quantiles_of(s, step)[0] for step in range(1, HORIZON + 1)])
         receipts = np.where(np.arange(HORIZON) % 7 == 4, 7 * s["level"], 0.0)
         stock = np.maximum(0.0, 6 * s["level"] + np.cumsum(receipts - use))
@@ -241,7 +242,21 @@ def _orders(series: list[dict[str, Any]], draw: np.random.Generator) -> dict[str
         for k in range(5) for store in (0, 1)
     ]  # fmt: skip
     whole = {**report[0], "solve_group": "shared limits", "supplier_id": "*", "location_id": "*", "gap": 0.0123}
-    return {"order_plan": plan, "projection": projection, "plan_report": [*report, whole]}
+    return {"order_plan": plan, "order_ledger": ledger, "projection": projection, "plan_report": [*report, whole]}
+
+
+def _explained(line: Mapping[str, Any], series: Mapping[str, Any]) -> dict[str, Any]:
+    risk, ordered = line["stockout_probability"], line["order_qty"] > 0
+    middle = 10 * series["level"]
+    return {
+        **{key: line[key] for key in ("series_id", "product_id", "location_id", "supplier_id", "order_date")},
+        **{key: line[key] for key in ("order_qty", "inventory_position", "safety_stock", "stockout_probability")},
+        "levels": [0.05, 0.5, 0.95], "protection_quantiles": [0.5 * middle, middle, 1.5 * middle],
+        "binding": "budget@1" if ordered else None, "shadow_price": 0.12 if ordered else None,
+        "stockout_without": min(1.0, risk + 0.4 * ordered), "stockout_avoided": 0.4 * ordered,
+        "cost_one_more": 0.8, "cost_one_less": 1.1 if ordered else None, "drivers": ["promotion +0.10"],
+        "sentence": f"{line['reason']}. One case more would cost 0.8.",
+    }  # fmt: skip
 
 
 def _scores(draw: np.random.Generator) -> dict[str, list[dict[str, Any]]]:

@@ -48,6 +48,21 @@ def test_version_and_help(call):
     assert all(name in out for name in ("run", "stage", "sql", "report", "doctor", "init", "config", "tables"))
 
 
+def test_explain_tells_a_planner_why_and_names_the_nearest_series(call):
+    code, out, _ = call("explain", "P001@S0")
+    assert code == 0
+    assert "P001@S0  2018-01-01  order 24" in out
+    assert "held by" in out
+    assert "one case more / less" in out
+    code, out, _ = call("explain", "P001@S0", "--format", "json")
+    rows = json.loads(out)
+    assert {row["series_id"] for row in rows} == {"P001@S0"}
+    assert all(row["sentence"] for row in rows)
+    code, _, err = call("explain", "P001@S9")
+    assert code == 2
+    assert "Did you mean 'P001@S0'" in err
+
+
 def test_sql_as_csv_parses(call):
     query = "SELECT series_id, name, order_qty, receipt_date FROM orders_today ORDER BY series_id LIMIT 3"
     code, out, _ = call("sql", query, "--format", "csv")

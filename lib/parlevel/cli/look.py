@@ -1,4 +1,4 @@
-"""Commands that look at what a run left, without a JVM: sql, tables, report."""
+"""Commands that look at what a run left, without a JVM: sql, explain, tables, report."""
 
 from __future__ import annotations
 
@@ -29,6 +29,7 @@ class Form(StrEnum):
 def register(app: typer.Typer) -> None:
     """Add the commands."""
     app.command("sql")(sql)
+    app.command("explain")(explain)
     app.command("tables")(tables)
     app.command("report")(report)
 
@@ -52,6 +53,32 @@ def sql(
     cfg = settings(config, preset, sets)
     warehouse = open_warehouse(cfg.paths.warehouse, run_id)
     show_answer(warehouse.ask(sys.stdin.read() if query == "-" else query), form.value, limit)
+
+
+def explain(
+    series: Annotated[str, typer.Argument(help="A series, or a product: all its series.")],
+    form: Annotated[Form, typer.Option("--format", "-f", help="How the answer is printed.")] = Form.table,
+    run_id: RunId = None,
+    config: Configs = None,
+    preset: Preset = None,
+    sets: Sets = None,
+) -> None:
+    """Why a series is ordered or not: every order line of the plan with what explains it."""
+    from parlevel.cli.show import show_answer, show_lines
+    from parlevel.report.warehouse import open_warehouse
+
+    house = open_warehouse(settings(config, preset, sets).paths.warehouse, run_id)
+    query = "SELECT * FROM order_ledger WHERE series_id = ? OR product_id = ? ORDER BY series_id, order_date LIMIT 1000"
+    found = house.ask(query, [series, series])
+    if not found.num_rows:
+        known = [row["series_id"] for row in house.rows("SELECT series_id FROM order_plan ORDER BY 1 LIMIT 100000")]
+        if series in known:
+            raise DataError(f"{series!r} has no forecast, so nothing is ordered: see its reason in order_plan.")
+        raise DataError(f"the plan must have a line of {series!r}. Got none.{nearest(series, known)}")
+    if form is Form.table:
+        show_lines(found.to_pylist(), console())
+    else:
+        show_answer(found, form.value, found.num_rows)
 
 
 def tables(

@@ -88,6 +88,39 @@ def _flat(value: Any) -> Any:
     return _plain(value) if isinstance(value, bytes) else value
 
 
+def show_lines(lines: list[dict[str, Any]], screen: Console) -> None:
+    """Print order lines, rows of order_ledger, each as a block that a planner can read from top to bottom."""
+    for line in lines:
+        ordered = f"order {_cell(line['order_qty'])}" if line["order_qty"] else "no order"
+        screen.print(Text(f"{line['series_id']}  {line['order_date']}  {ordered}", style="bold"))
+        screen.print(Text(line["sentence"]))
+        out = Table(show_header=False, box=None, padding=(0, 2))
+        levels = zip(line["levels"], line["protection_quantiles"], strict=True)
+        facts = {
+            "demand to protect": ", ".join(f"{100 * level:g} %: {_cell(units)}" for level, units in levels),
+            "inventory position": _cell(line["inventory_position"]),
+            "safety stock": _cell(line["safety_stock"]),
+            "stockout without / with": f"{line['stockout_without']:.1%} / {line['stockout_probability']:.1%}",
+            "held by": _held(line),
+            "one case more / less": f"{_money(line['cost_one_more'])} / {_money(line['cost_one_less'])}",
+            "forecast moved by": ", ".join(line["drivers"] or []) or "not told",
+        }
+        for name, value in facts.items():
+            out.add_row(Text(name, style="dim"), Text(value))
+        screen.print(out)
+        screen.print()
+
+
+def _held(line: dict[str, Any]) -> str:
+    if not line["binding"]:
+        return "nothing"
+    return f"{line['binding']}; one unit more of it would save {_cell(line['shadow_price'])}"
+
+
+def _money(value: float | None) -> str:
+    return "not allowed" if value is None else f"{value:+,.2f}"
+
+
 def show_summary(summary: Summary, screen: Console) -> None:
     """Row counts, the plan against the history-based policy, where the report is and what to ask."""
     counts = Table(title=f"Tables of run {summary.run_id}", title_justify="left", header_style="bold")

@@ -29,7 +29,7 @@ from parlevel.spark.tables import Tables
 
 log = logging.getLogger(__name__)
 
-KINDS = ("order_plan", "plan_report", "projection")
+KINDS = ("order_plan", "order_ledger", "plan_report", "projection")
 OUTPUT = union_columns(*(contract(name).data_columns for name in KINDS), USE)
 MAX_TASKS = 500
 # Times that the groups are planned again because what all share was overdrawn.

@@ -9,6 +9,7 @@ from parlevel.config import Config
 from parlevel.domain.replenish.constraints.resource import CAPACITIES
 from parlevel.domain.replenish.packed import NUMBERS, PACKED, WHOLE
 from parlevel.errors import DataError, offenders
+from parlevel.schemas import TABLES
 from parlevel.spark.periods import period_index
 from parlevel.spark.tables import Tables
 
@@ -28,9 +29,10 @@ def packed(tables: Tables, cfg: Config) -> DataFrame:
     _check_terms(profile, terms, stock)
     panel = tables.read("panel")
     _check_stock(stock, panel, cfg)
+    told = "forecast_drivers" in TABLES and tables.has("forecast_drivers")
     return join(
         profile, terms, stock, tables.read("forecast"), tables.read("forecast_status"), tables.read("failures"), panel,
-        cfg=cfg,
+        tables.read("forecast_drivers") if told else None, cfg=cfg,
     )  # fmt: skip
 
 
@@ -42,6 +44,7 @@ def join(
     status: DataFrame,
     failures: DataFrame,
     panel: DataFrame,
+    drivers: DataFrame | None = None,
     *,
     cfg: Config,
 ) -> DataFrame:
@@ -68,16 +71,30 @@ def join(
         .join(status.select("series_id", "path_correlation"), "series_id", "left")
         .join(why, "series_id", "left")
     )
+    joined = (
+        joined.join(_strongest(drivers), "series_id", "left")
+        if drivers is not None
+        else joined.withColumn("drivers", F.lit(None).cast("array<string>"))
+    )
     due = F.transform("due_dates", lambda d: (period_index(d, period) - F.col("_cutoff")).cast("int"))
     return joined.select(
         "series_id", "product_id", "location_id", "supplier_id", _group().alias("solve_group"), "content_key",
         (F.col("_terms_assumed") | F.col("_stock_assumed")).alias("assumed"),
         F.when(F.col("mean").isNull(), F.coalesce("_failed", F.lit("it is in no forecast"))).alias("missing"),
         F.col("_cutoff").alias("cutoff_index"),
-        "mean", "levels", "quantiles", "path_correlation", "history", "on_hand", "backorders",
+        "mean", "levels", "quantiles", "path_correlation", "history", "drivers", "on_hand", "backorders",
         F.when(F.size("due_dates") > 0, due).otherwise(F.array().cast("array<int>")).alias("due_steps"), "due_qty",
         *NUMBERS, *WHOLE,
     ).select(*(column.name for column in PACKED))  # fmt: skip
+
+
+def _strongest(drivers: DataFrame) -> DataFrame:
+    """(series_id, drivers): the three drivers with the largest effect in words, strongest first."""
+    words = F.format_string("%s %+.2f", "driver", "effect")
+    some = drivers.where("rank between 1 and 3").groupBy("series_id")
+    return some.agg(F.array_sort(F.collect_list(F.struct("rank", words.alias("words")))).alias("_d")).select(
+        "series_id", F.transform("_d", lambda d: d["words"]).alias("drivers")
+    )
 
 
 def with_limits(rows: DataFrame, resources: DataFrame) -> DataFrame:

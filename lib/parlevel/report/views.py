@@ -100,6 +100,16 @@ WHERE o.order_qty > 0
 GROUP BY o.supplier_id, o.location_id, o.order_date""",
 )
 
+ORDERS_EXPLAINED = View(
+    "orders_explained",
+    "an order line, or the decision not to order, with what explains it; today's and the foreseen ones",
+    """SELECT l.series_id, p.name, l.location_id, l.supplier_id, l.order_date, l.order_qty, l.sentence,
+       l.inventory_position, l.safety_stock, l.stockout_without, l.stockout_probability, l.stockout_avoided,
+       l.binding, l.shadow_price, l.cost_one_more, l.cost_one_less, l.levels, l.protection_quantiles, l.drivers
+FROM {order_ledger} l
+LEFT JOIN {products} p ON p.product_id = l.product_id""",
+)
+
 STOCKOUT_RISK = View(
     "stockout_risk",
     "a series that may run out before the next order could arrive, riskiest money first in expected_lost_value",
@@ -224,6 +234,7 @@ VIEWS: tuple[View, ...] = (
     STOCK_PROJECTION,
     ORDERS_TODAY,
     ORDERS_BY_SUPPLIER,
+    ORDERS_EXPLAINED,
     STOCKOUT_RISK,
     FORECAST_ACCURACY,
     POLICY_COSTS,

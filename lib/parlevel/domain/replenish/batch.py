@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from parlevel.domain.replenish.base import Floats, Forecast, Ints, State, Terms
 from parlevel.domain.replenish.model import ItemModel, planning_periods
@@ -61,7 +62,11 @@ class Batch:
         self.state, self.forecast, self.terms, self.settings = state, forecast, terms, settings
         self.n, self.horizon = len(state.on_hand), settings.horizon
         self.rows = self._chunks()
-        self.models: list[ItemModel] = [self._model(rows) for rows in self.rows]
+        self.paths = [self._paths(rows) for rows in self.rows]
+        self.models: list[ItemModel] = [
+            item_model(state.take(rows), terms.take(rows), paths.astype(np.float64), settings)
+            for rows, paths in zip(self.rows, self.paths, strict=True)
+        ]
         self.periods = max((m.net.shape[2] for m in self.models), default=0)
         self._stock = [stock_tables(m) for m in self.models] if with_stock else None
 
@@ -119,10 +124,10 @@ class Batch:
             part[k : k + CHUNK] for part in np.split(order, breaks) if len(part) for k in range(0, len(part), CHUNK)
         ]
 
-    def _model(self, rows: Ints) -> ItemModel:
-        terms = self.terms.take(rows)
-        paths = demand_paths(self.forecast.take(rows), planning_periods(terms, self.horizon), self.settings)
-        return item_model(self.state.take(rows), terms, paths, self.settings)
+    def _paths(self, rows: Ints) -> NDArray[np.float32]:
+        """(n, n_paths, T) demand paths of one chunk; as float32, in which they are drawn."""
+        periods = planning_periods(self.terms.take(rows), self.horizon)
+        return demand_paths(self.forecast.take(rows), periods, self.settings).astype(np.float32)
 
     def _prices(self, number: int, prices: StepPrices) -> dp.Prices:
         rows, model = self.rows[number], self.models[number]

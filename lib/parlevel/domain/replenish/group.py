@@ -1,4 +1,4 @@
-"""One supplier-location group from packed rows to rows of order_plan, plan_report and projection."""
+"""One supplier-location group from packed rows to the rows of its tables."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from parlevel.domain.replenish.batch import Batch, StepPrices
 from parlevel.domain.replenish.constraints.resource import Row, expand, order_step
 from parlevel.domain.replenish.job import Job, shared_rows
 from parlevel.domain.replenish.ledger import facts
+from parlevel.domain.replenish.lines import lines
 from parlevel.domain.replenish.output import GroupTables, tables
 from parlevel.domain.replenish.packed import Items, unpack
 from parlevel.domain.replenish.registry import policy
@@ -37,7 +38,7 @@ def plan_group(rows: pa.Table, job: Job) -> GroupTables:
     if not len(known):
         plan = GroupPlan(np.zeros((0, job.settings.horizon)), np.zeros((0, job.settings.horizon)), "failed",
                          0.0, 0.0, 0, reason="no series of the group has a forecast")  # fmt: skip
-        return tables(rows, items, plan, None, limits, job, time.monotonic() - started, [])
+        return tables(rows, items, plan, None, None, limits, job, time.monotonic() - started, [])
     shared = shared_rows(items, job)
     stocked = any(row.basis == "stock" for row in (*limits, *shared))
     batch = Batch(
@@ -45,7 +46,8 @@ def plan_group(rows: pa.Table, job: Job) -> GroupTables:
     )
     plan = _solve(batch, limits, job)
     used = _shared_use(rows, batch, plan, shared)
-    return tables(rows, items, plan, facts(batch, plan.units), limits, job, time.monotonic() - started, used)
+    known_facts, found = facts(batch, plan.units), lines(batch, plan.units)
+    return tables(rows, items, plan, known_facts, found, limits, job, time.monotonic() - started, used)
 
 
 def _shared_use(rows: pa.Table, batch: Batch, plan: GroupPlan, shared: list[Row]) -> list[dict[str, object]]:

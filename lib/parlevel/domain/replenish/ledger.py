@@ -74,11 +74,9 @@ def _chunk(batch: Batch, rows: Ints, model: ItemModel, units: Floats) -> dict[st
     state = batch.state.take(rows)
     position = _positions(state.inventory_position, units, forecast.mean, run)
     ratio = _ratio(model)
-    need = np.quantile(-model.net, 0.5, axis=1)  # shape only; replaced below by each item's own ratio
-    for i, share in enumerate(ratio):
-        need[i] = np.quantile(-model.net[i], share, axis=0)
     last = np.minimum(model.terms.protection_interval, periods) - 1
-    target = state.inventory_position + need[np.arange(len(rows)), last]
+    at_end = np.take_along_axis(-model.net, last[:, None, None], axis=2)[..., 0]
+    target = state.inventory_position + _linear_quantile(at_end, ratio)
     scale = demand / np.maximum(demand[:, :1], 1e-12)
     target = np.where(begin == 0, target[:, None], target[:, None] * np.where(demand[:, :1] > 0, scale, 1.0))
     horizon = batch.horizon
@@ -86,7 +84,8 @@ def _chunk(batch: Batch, rows: Ints, model: ItemModel, units: Floats) -> dict[st
     width = min(horizon, state.receipts.shape[1])
     due[:, :width] = state.receipts[:, :width]
     stock = run.stock[:, :, :horizon]
-    low, high = np.quantile(stock, [0.05, 0.95], axis=1)
+    ordered = np.sort(stock, axis=1)
+    low, high = (_between(ordered, share) for share in (0.05, 0.95))
     return {
         "position": position,
         "protection_demand": demand,
@@ -100,6 +99,24 @@ def _chunk(batch: Batch, rows: Ints, model: ItemModel, units: Floats) -> dict[st
         "stock_high": high,
         "lost_mean": run.lost[:, :, :horizon].mean(axis=1),
     }
+
+
+def _between(ordered: Floats, share: float) -> Floats:
+    """(n, T) quantile over paths that are already sorted along axis 1, linear between two."""
+    place = share * (ordered.shape[1] - 1)
+    low = int(place)
+    high = min(low + 1, ordered.shape[1] - 1)
+    return ordered[:, low] + (place - low) * (ordered[:, high] - ordered[:, low])
+
+
+def _linear_quantile(samples: Floats, share: Floats) -> Floats:
+    """(n,) quantile of each row of (n, p) at its own share, linear between two samples."""
+    ordered = np.sort(samples, axis=1)
+    place = share * (ordered.shape[1] - 1)
+    low = place.astype(np.int64)
+    high = np.minimum(low + 1, ordered.shape[1] - 1)
+    rows = np.arange(len(ordered))
+    return ordered[rows, low] + (place - low) * (ordered[rows, high] - ordered[rows, low])
 
 
 def _ratio(model: ItemModel) -> Floats:

@@ -32,6 +32,7 @@ PACKED: tuple[Column, ...] = (
     Column("quantiles", "array<double>", "flattened (step, level)", "units"),
     Column("path_correlation", "double", "dependence between steps"),
     Column("history", "array<float>", "recent demand up to the cutoff; NaN = unknown", "units"),
+    Column("drivers", "array<string>", "what moves the forecast most, strongest first; null where nothing says"),
     Column("on_hand", "double", "stock", "units"),
     Column("backorders", "double", "owed", "units"),
     Column("due_steps", "array<int>", "steps in which open orders arrive; overdue ones in step 1"),
@@ -50,6 +51,7 @@ class Items:
         known: (n,) False where there is no forecast: nothing can be ordered.
         missing: (n,) why not, else empty.
         assumed: (n,) stock or terms were assumed.
+        drivers: (n,) what moves the forecast most, or None.
         state, forecast, terms: of all n items; the forecast is zero where not known.
     """
 
@@ -57,6 +59,7 @@ class Items:
     known: Bools
     missing: list[str]
     assumed: Bools
+    drivers: list[list[str] | None]
     state: State
     forecast: Forecast
     terms: Terms
@@ -79,7 +82,9 @@ def unpack(rows: pa.Table, horizon: int) -> Items:
     known = np.array([not text for text in missing], bool)
     names = {k: rows[k].to_pylist() for k in ("series_id", "product_id", "location_id", "supplier_id")}
     assumed = np.array(rows["assumed"].to_pylist(), bool)
-    return Items(names, known, missing, assumed, _state(rows, horizon), _forecast(rows, known, horizon), _terms(rows))
+    drivers = rows["drivers"].to_pylist()
+    state, forecast = _state(rows, horizon), _forecast(rows, known, horizon)
+    return Items(names, known, missing, assumed, drivers, state, forecast, _terms(rows))
 
 
 def _numbers(rows: pa.Table, name: str) -> Floats:

@@ -8,6 +8,7 @@ import numpy as np
 
 from parlevel.domain.replenish.base import Terms
 from parlevel.domain.replenish.ledger import Facts
+from parlevel.domain.replenish.lines import Lines
 from parlevel.domain.replenish.rounding import least, orderable
 
 _PLURAL = {"day": "days", "week": "weeks", "month": "months"}
@@ -84,6 +85,34 @@ def later_order(words: Wording, item: int, step: int, quantity: float) -> str:
         f"Foreseen ({_cases(cases)} of {number(terms.case_pack[item])}), decided again at that review; as seen today "
         f"the chance of no stockout until the receipt after it is {risk}."
     )
+
+
+def sentence(reason: str, held: str, found: Lines, line: int, drivers: list[str] | None) -> str:
+    """A line's reason with what it protects against and what a case more or less would cost.
+
+    Args:
+        reason: from `first_order` or `later_order`.
+        held: the constraint that binds, in words; empty where none does.
+        found: the lines.
+        line: which of them.
+        drivers: what moves the forecast most; None where nothing says.
+    """
+    low, middle, high = (number(round(float(x), 1)) for x in found.demand[line, [0, 2, 4]])
+    parts = [reason, f"Demand until the next order can arrive: {middle} ({low} to {high} in 9 of 10 cases)."]
+    if held and held not in reason:
+        parts.append(f"Held by {held}.")
+    more = f"one case more would {_costs(found.more[line])}" if found.can_more[line] else ""
+    less = f"one case less would {_costs(found.less[line])}" if found.can_less[line] else ""
+    words = ", ".join(x for x in (more, less) if x)
+    parts += [f"{words[0].upper()}{words[1:]}."] if words else []
+    parts += [f"The forecast is moved by {', '.join(drivers)}."] if drivers else []
+    return " ".join(parts)
+
+
+def _costs(money: float) -> str:
+    if abs(money) < 0.005:
+        return "change nothing"
+    return f"{'cost' if money > 0 else 'save'} {number(abs(float(money)))}"
 
 
 def _lasts(cover: float, whole: int, periods: str) -> str:

@@ -1,0 +1,144 @@
+"""Rows of order_plan and order_ledger: what is ordered, and what explains it, column by column."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from parlevel.domain.periods import to_date
+from parlevel.domain.replenish.base import Floats, Ints
+from parlevel.domain.replenish.constraints.resource import CAPACITIES, Row
+from parlevel.domain.replenish.job import Job
+from parlevel.domain.replenish.ledger import Facts
+from parlevel.domain.replenish.lines import QUANTILES, Lines, binding
+from parlevel.domain.replenish.packed import Items
+from parlevel.domain.replenish.solvers.outcome import GroupPlan
+from parlevel.domain.replenish.text import Wording, first_order, later_order, number, sentence
+from parlevel.schemas import arrow_schema, contract
+
+_NAMES = {"budget": "budget", "inbound": "inbound capacity", "storage": "storage capacity"}
+_OWN = {"max_stock": "its maximum stock", "min_order_qty": "its minimum order"}
+
+
+def order_tables(
+    items: Items, plan: GroupPlan, facts: Facts | None, found: Lines | None, limits: list[Row], job: Job
+) -> tuple[pa.Table, pa.Table]:
+    """(order_plan, order_ledger) of a group: every series' decision for tomorrow, later orders that are foreseen."""
+    plans, ledgers = [], []
+    if facts is not None and found is not None:
+        made, explained = _known(items, plan, facts, found, limits, job)
+        plans.append(made)
+        ledgers.append(explained)
+    without = np.flatnonzero(~items.known)
+    if len(without):
+        plans.append(_unknown(items, without, job))
+    schemas = [arrow_schema(contract(name).data_columns) for name in ("order_plan", "order_ledger")]
+    return tuple(  # type: ignore[return-value]
+        pa.concat_tables(parts) if parts else schema.empty_table()
+        for parts, schema in zip((plans, ledgers), schemas, strict=True)
+    )
+
+
+def _known(
+    items: Items, plan: GroupPlan, facts: Facts, found: Lines, limits: list[Row], job: Job
+) -> tuple[pa.Table, pa.Table]:
+    at = np.flatnonzero(items.known)
+    terms = items.terms.take(at)
+    words = Wording(facts, terms, plan.alone[:, 0], _said(plan, limits), job.period)
+    item, step, quantity = found.item, found.step, found.quantity
+    position, demand = facts.position[item, step], facts.protection_demand[item, step]
+    level = np.where(quantity > 0, position + quantity, facts.target[item, step])
+    pairs = list(zip(item.tolist(), step.tolist(), quantity.tolist(), strict=True))
+    reasons = [first_order(words, k, q) if s == 0 else later_order(words, k, s, q) for k, s, q in pairs]
+    common = {
+        **_common(items, at[item], step, quantity, job),
+        "inventory_position": position,
+        "safety_stock": level - demand,
+        "stockout_probability": facts.risk[item, step],
+    }
+    made = {
+        **common,
+        "order_up_to_level": level,
+        "protection_demand": demand,
+        "reason": reasons,
+    }
+    label, price = binding(found, facts, terms, plan, limits)
+    avoided = np.maximum(found.risk_without - found.risk, 0.0)
+    by_label = {row.label: row for row in limits}
+    named = [_OWN.get(x) or (_row_words(by_label[x]) if x in by_label else x) for x in label]
+    explained = {
+        **common,
+        "levels": [QUANTILES] * len(item),
+        "protection_quantiles": list(found.demand),
+        "stockout_without": found.risk_without,
+        "stockout_avoided": avoided,
+        "binding": [x or None for x in label],
+        "shadow_price": pa.array(price, mask=np.isnan(price)),
+        "cost_one_more": pa.array(found.more, mask=~found.can_more),
+        "cost_one_less": pa.array(found.less, mask=~found.can_less),
+        "drivers": [items.drivers[k] for k in at[item]],
+        "sentence": [
+            sentence(reason, named[k], found, k, items.drivers[at[item[k]]]) for k, reason in enumerate(reasons)
+        ],
+    }
+    return _table("order_plan", made), _table("order_ledger", explained)
+
+
+def _unknown(items: Items, at: Ints, job: Job) -> pa.Table:
+    """Series without a forecast: nothing is ordered, and the row says why."""
+    position = items.state.inventory_position[at]
+    zero = np.zeros(len(at))
+    made = {
+        **_common(items, at, np.zeros(len(at), np.int64), zero, job),
+        "inventory_position": position,
+        "order_up_to_level": position,
+        "safety_stock": position,
+        "protection_demand": zero,
+        "stockout_probability": zero,
+        "reason": [f"No order: there is no forecast ({items.missing[k]})." for k in at],
+    }
+    return _table("order_plan", made)
+
+
+def _common(items: Items, at: Ints, step: Ints, quantity: Floats, job: Job) -> dict[str, Any]:
+    """Columns of lines of the items `at`: names, dates, quantities."""
+    date = job.cutoff + 1 + step
+    return {
+        **{name: [values[k] for k in at] for name, values in items.names.items()},
+        "order_date": to_date(date, job.period),
+        "order_qty": quantity,
+        "order_value": quantity * items.terms.unit_cost[at],
+        "receipt_date": to_date(date + items.terms.lead_time[at], job.period),
+        "policy": [job.policy] * len(at),
+        "assumed": items.assumed[at],
+    }
+
+
+def _table(name: str, columns: dict[str, Any]) -> pa.Table:
+    schema = arrow_schema(contract(name).data_columns)
+    return pa.Table.from_arrays([pa.array(columns[f.name], f.type) for f in schema], schema=schema)
+
+
+def _said(plan: GroupPlan, limits: list[Row]) -> list[str]:
+    """(n,) the shared row that moved an item's first order, in words."""
+    by_label = {row.label: row for row in limits}
+    out = []
+    for moved, label in zip(np.abs(plan.units[:, 0] - plan.alone[:, 0]) > 1e-9, plan.binding, strict=True):
+        row = by_label.get(label)
+        out.append("" if not moved else _row_words(row) if row else "the joint plan of the supplier's items")
+    return out
+
+
+def _row_words(row: Row) -> str:
+    period = "" if row.step == 0 else f" of period {row.step + 1}"
+    if row.name.endswith(" (share)"):
+        return f"its share of the {_NAMES[row.kind]}, {number(row.amount)} ({row.measure}){period}"
+    if row.kind == "supplier_min":
+        return f"the supplier's minimum of {number(row.amount)} ({row.measure}){period}"
+    if row.kind == "truck":
+        return f"trucks of {number(row.amount)} ({row.measure}) that cost {number(row.cost)} each{period}"
+    if row.kind in CAPACITIES and row.price is not None:
+        return f"the {_NAMES[row.kind]} that all suppliers share{period}"
+    return f"the {_NAMES[row.kind]} of {number(row.amount)} ({row.measure}){period}"
