@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -26,6 +26,9 @@ class Settings:
         max_levels: of the dynamic programme's grid.
         passes: builds of the model; from the second on, lost sales of the pass before are taken out of the need.
         seed: of the paths.
+        shortage_weight: what a lost or late unit counts when a plan is chosen, in shares of what it costs. Below 1
+            it makes up for what the open-loop model does not see: stock that was not needed stays longer than a
+            period, because later orders cannot be negative.
     """
 
     horizon: int
@@ -34,6 +37,7 @@ class Settings:
     max_levels: int = 192
     passes: int = 2
     seed: int = 0
+    shortage_weight: float = 1.0
 
 
 def demand_paths(forecast: Forecast, periods: int, settings: Settings) -> Floats:
@@ -50,6 +54,7 @@ def demand_paths(forecast: Forecast, periods: int, settings: Settings) -> Floats
 
 def item_model(state: State, terms: Terms, paths: Floats, settings: Settings) -> ItemModel:
     """The item model, with the lost sales of the items' own best plans taken out of later need."""
+    terms = weighted(terms, settings.shortage_weight)
     model = build(state, terms, paths, settings.horizon, settings.max_levels)
     for _ in range(settings.passes - 1):
         if not terms.lost_sales.any():
@@ -59,6 +64,13 @@ def item_model(state: State, terms: Terms, paths: Floats, settings: Settings) ->
             break
         model = build(state, terms, paths, settings.horizon, settings.max_levels, served)
     return model
+
+
+def weighted(terms: Terms, weight: float) -> Terms:
+    """Terms under which a lost or late unit costs `weight` times as much."""
+    if weight == 1.0:
+        return terms
+    return replace(terms, shortage_cost=weight * terms.shortage_cost, backorder_cost=weight * terms.backorder_cost)
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ class Optimal:
         max_levels: of the grid.
         passes: builds of the model, see `Settings`.
         seed: of the paths.
+        shortage_weight: what a lost unit counts, see `Settings`.
     """
 
     def __init__(
@@ -27,9 +28,10 @@ class Optimal:
         max_levels: int = 192,
         passes: int = 2,
         seed: int = 0,
+        shortage_weight: float = 1.0,
     ) -> None:
         self.horizon = horizon
-        self.settings = Settings(max(horizon, 1), season, n_paths, max_levels, passes, seed)
+        self.settings = Settings(max(horizon, 1), season, n_paths, max_levels, passes, seed, shortage_weight)
 
     def order(self, state: State, forecast: Forecast, terms: Terms) -> Floats:
         """Today's order; see `Policy`."""
