@@ -104,8 +104,8 @@ def test_a_dormant_item_is_let_go_and_a_seasonal_one_may_come_back() -> None:
     assert resting.max() < 3.2 * size / (500 - 364 + 1)
     before = panel.at(panel.cutoff - 620 + 364 + 214, HORIZON)
     assert before.demand[0, -200:].max() == 0
-    features, scale, _ = forecast_rows(before, model._design(before), HORIZON)
-    limit = model._ceiling(before, features, scale, HORIZON)[:HORIZON]
+    features, _, _ = forecast_rows(before, model._design(before), HORIZON)
+    limit = model._ceiling(before, features, HORIZON)[:HORIZON]
     assert limit[7:].min() > size
 
 

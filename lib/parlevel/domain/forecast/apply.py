@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
+from parlevel.domain.forecast.base import Forecaster
 from parlevel.domain.forecast.build import distribution
 from parlevel.domain.forecast.calibrate import Calibration, spread
 from parlevel.domain.forecast.choose import PRIOR_CORRELATION
@@ -32,6 +34,11 @@ class Stored:
     calibration: str
     path_correlation: float
     note: str
+
+    @cached_property
+    def forecaster(self) -> Forecaster:
+        """The model, loaded once."""
+        return forecaster_class(self.model).from_bytes(self.artifact)
 
 
 @dataclass(frozen=True)
@@ -167,9 +174,7 @@ def _combine(
     """Calibrated forecast of a weighted combination."""
     calibration = Calibration.from_json(models[0].calibration) if models[0].calibration else None
     trained = np.asarray(calibration.levels, np.float64) if calibration else levels
-    parts = [
-        distribution(forecaster_class(each.model).from_bytes(each.artifact), horizon, trained, panel) for each in models
-    ]
+    parts = [distribution(each.forecaster, horizon, trained, panel) for each in models]
     weights = [each.weight if each.chosen else 1.0 for each in models]
     mean, quantiles = (blend([part[k] for part in parts], weights) for k in (0, 1))
     if calibration:

@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from parlevel.domain.forecast.drivers import DRIVERS, multiplied
 from parlevel.domain.forecast.hyper import choice
 from parlevel.domain.forecast.pooled import Pooled
 from parlevel.domain.forecast.quantiles import enforce, mean_of, to_levels
@@ -85,6 +86,17 @@ class Boosting(Pooled):
             return mean_of(self._levels(member, features), LEVELS)
         return np.asarray(member.predict(features, num_threads=1), np.float64)
 
+    def attribute(self, member: Any, features: Floats, index: NDArray[np.int64]) -> Floats:
+        """TreeSHAP values by driver; of logarithms where the objective has a log link. See `Pooled.attribute`."""
+        if isinstance(member, float):
+            return np.zeros((len(features), len(DRIVERS)))
+        if isinstance(member, list):
+            return super().attribute(member, features, index)
+        found = np.asarray(member.predict(features, num_threads=1, pred_contrib=True), np.float64)
+        effects = found[:, :-1] @ np.eye(len(DRIVERS))[index]
+        effects[:, 0] += found[:, -1]
+        return multiplied(effects) if self.parameters["objective"] in ("tweedie", "poisson") else effects
+
     def distribution(
         self, horizon: int, quantiles: NDArray[np.float64], panel: Panel | None = None
     ) -> tuple[Floats, Floats]:
@@ -94,9 +106,9 @@ class Boosting(Pooled):
         panel = self._given(panel)
         features, scale, known = forecast_rows(panel, self._design(panel), horizon)
         found = np.mean([self._levels(member, features) for member in self.members], axis=0)
-        found *= np.where(known, scale, np.nan).repeat(horizon)[:, None]
+        found *= np.where(np.repeat(known, horizon), scale, np.nan)[:, None]
         mean = mean_of(found, LEVELS)
-        limit = self._ceiling(panel, features, scale, horizon)
+        limit = self._ceiling(panel, features, horizon)
         found *= np.where(mean > limit, limit / np.maximum(mean, FLOOR), 1.0)[:, None]
         shape = (panel.n_series, horizon)
         values = enforce(to_levels(found, LEVELS, quantiles)).reshape(*shape, -1)

@@ -132,7 +132,8 @@ def inner_values(left: Ints, right: Ints, leaf_value: Floats, weight: Floats) ->
 
 def levels_of(left: Ints, right: Ints) -> list[Ints]:
     """Inner nodes of a tree, one array per depth, the root's first."""
-    out, at = [], np.zeros(1, np.int64)
+    out: list[Ints] = []
+    at = np.zeros(1, np.int64)
     while True:
         at = at[left[at] >= 0]
         if not len(at):

@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from copy import copy
 from typing import Any, ClassVar, Self
+from zipfile import ZIP_DEFLATED
 
 import numpy as np
 from numpy.typing import NDArray
 
 from parlevel.domain.features.design import Design
+from parlevel.domain.forecast.drivers import DRIVERS, in_units, index_of, inner_values, path_effects
+from parlevel.domain.forecast.prune import prune
 from parlevel.domain.forecast.quantiles import enforce
-from parlevel.domain.forecast.tabular import Floats, forecast_rows, training_rows
+from parlevel.domain.forecast.tabular import Floats, forecast_rows, step_rows, training_rows
 from parlevel.domain.panel import Panel
 from parlevel.errors import DataError
 
 TRUSTED = ["sklearn.tree._tree.Tree"]
 """The one type beyond skops' own list that an artifact may hold."""
+
+PRUNED = (8.0, 5.0, 3.0)
+"""Times `min_leaf` that a node must hold to keep its question, in the variants that compression tries."""
 
 BLOCK = 20_000
 """Rows whose leaf values are laid out at once: bounds memory to about 80 MB."""
@@ -138,15 +145,28 @@ class Forest:
             mixture = found[:, :, 1:].reshape(len(found), -1)
             out[block] = sorted_quantiles(np.sort(mixture, axis=1), quantiles)
         shape = (panel.n_series, horizon)
-        scaled = enforce(out.reshape(*shape, -1) * scale[:, None, None])
-        return mean.reshape(shape) * scale[:, None], scaled
+        scaled = enforce((out * scale[:, None]).reshape(*shape, -1))
+        return (mean * scale).reshape(shape), scaled
+
+    def explain(self, steps: NDArray[np.int64], panel: Panel) -> NDArray[np.floating]:
+        """What each question on the way to the leaves added; see `parlevel.domain.forecast.drivers`."""
+        features, scale, level = step_rows(panel, self._design(panel), steps)
+        index = index_of(self.names)
+        total = np.zeros((len(features), len(DRIVERS)))
+        for grown, values in zip(self._forest.estimators_, self._values, strict=True):
+            tree = grown.tree_
+            left, right = tree.children_left, tree.children_right
+            value = inner_values(left, right, values[:, 0].astype(np.float64), tree.weighted_n_node_samples)
+            total += path_effects(left, right, tree.feature, value, index)[tree.apply(features)]
+        units = in_units(total / len(self._values), scale, level)
+        return units.reshape(panel.n_series, len(steps), -1)
 
     def to_bytes(self) -> bytes:
         """Trees, leaf values and hyperparameters in one skops archive."""
         import skops.io
 
         content = {"forest": self._forest, "values": self._values, "about": json.dumps([self.parameters, self.names])}
-        return bytes(skops.io.dumps(content))
+        return bytes(skops.io.dumps(content, compression=ZIP_DEFLATED, compresslevel=6))
 
     @classmethod
     def from_bytes(cls, payload: bytes) -> Self:
@@ -158,6 +178,21 @@ class Forest:
         model = cls(**parameters)
         model.names, model._forest, model._values = names, content["forest"], content["values"]
         return model
+
+    def smaller(self) -> Iterator[tuple[str, Forest]]:
+        """Pruned forests, the smallest first; see `parlevel.domain.forecast.compress`."""
+        for times in PRUNED:
+            least = round(times * self._forest.min_samples_leaf)
+            yield f"trees pruned to questions on {least} rows", self._pruned(least)
+
+    def _pruned(self, least: int) -> Forest:
+        made, forest = copy(self), copy(self._forest)
+        grown = [prune(one.tree_, values, least) for one, values in zip(forest.estimators_, self._values, strict=True)]
+        forest.estimators_ = [copy(one) for one in forest.estimators_]
+        for one, (tree, _) in zip(forest.estimators_, grown, strict=True):
+            one.tree_ = tree
+        made._forest, made._values = forest, [values for _, values in grown]
+        return made
 
     def describe(self) -> dict[str, Any]:
         """Hyperparameters, feature names, importances and size."""
@@ -174,7 +209,7 @@ class Forest:
         if self._forest is None or panel is None:
             raise DataError("a forest must be fitted, and given a panel once it was stored, before it predicts.")
         features, scale, known = forecast_rows(panel, self._design(panel), horizon)
-        return panel, features, np.where(known, scale, np.float32(np.nan))
+        return panel, features, np.where(np.repeat(known, horizon), scale, np.float32(np.nan))
 
     def _design(self, panel: Panel) -> Design:
         p = self.parameters

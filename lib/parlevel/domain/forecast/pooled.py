@@ -15,9 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from parlevel.domain.features.design import Design
+from parlevel.domain.forecast.drivers import DRIVERS, in_units, index_of, switched
 from parlevel.domain.forecast.hyper import settings
 from parlevel.domain.forecast.spread import Spread
-from parlevel.domain.forecast.tabular import Rows, forecast_rows, training_rows
+from parlevel.domain.forecast.tabular import UNKNOWN, Rows, forecast_rows, step_rows, training_rows
 from parlevel.domain.panel import Panel
 from parlevel.domain.periods import SEASON
 from parlevel.errors import DataError
@@ -103,17 +104,43 @@ class Pooled:
         """Mean (n_series, horizon) and quantiles (n_series, horizon, n_quantiles) from one design matrix."""
         panel = self._given(panel)
         features, scale, known = forecast_rows(panel, self._design(panel), horizon)
-        mean = np.maximum(self._expect(features), 0.0) * np.repeat(scale, horizon)
-        mean = np.minimum(mean, self._ceiling(panel, features, scale, horizon))
+        mean = np.maximum(self._expect(features), 0.0) * scale
+        mean = np.minimum(mean, self._ceiling(panel, features, horizon))
         share = np.tile(np.arange(1, horizon + 1) / self.parameters["horizon"], panel.n_series)
         assert self.spread is not None
-        found = self.spread.quantiles(mean, self._own_sd(features, np.repeat(scale, horizon)), share, quantiles)
+        found = self.spread.quantiles(mean, self._own_sd(features, scale), share, quantiles)
         shape = (panel.n_series, horizon)
         lost = ~known
         out = found.reshape(*shape, -1).astype(np.float32)
         point = mean.reshape(shape).astype(np.float32)
         out[lost], point[lost] = np.nan, np.nan
         return point, out
+
+    def explain(self, steps: NDArray[np.int64], panel: Panel) -> NDArray[np.floating]:
+        """The mean split over drivers; see `parlevel.domain.forecast.drivers`."""
+        features, scale, level = step_rows(panel, self._design(panel), steps)
+        index = index_of(self.features)
+        ratio = np.mean([self.attribute(member, features, index) for member in self.members], axis=0)
+        effects = in_units(ratio, scale, level)
+        raw = effects.sum(axis=1)
+        mean = np.minimum(np.maximum(raw, 0.0), self._ceiling(panel, features, len(steps)))
+        # a long run without a sale caps the forecast whatever the model says
+        effects[:, DRIVERS.index("recent sales")] += mean - raw
+        return effects.reshape(panel.n_series, len(steps), -1)
+
+    def attribute(self, member: Any, features: Floats, index: NDArray[np.int64]) -> Floats:
+        """Effects on a member's output: (m, len(DRIVERS)), adding up to `apply`; here by switching drivers on.
+
+        Args:
+            member: from `learn`.
+            features: (m, n_features).
+            index: (n_features,) position of each feature's driver.
+        """
+
+        def predict(actual: list[int]) -> Floats:
+            return self.apply(member, np.where(np.isin(index, actual)[None, :], features, np.float32(UNKNOWN)))
+
+        return switched(predict, np.unique(index).tolist())
 
     def describe(self) -> dict[str, Any]:
         """Hyperparameters, features and size."""
@@ -169,10 +196,11 @@ class Pooled:
     def _expect(self, features: Floats) -> Floats:
         return np.mean([self.apply(member, features) for member in self.members], axis=0)
 
-    def _ceiling(self, panel: Panel, features: Floats, scale: Floats, horizon: int) -> Floats:
+    def _ceiling(self, panel: Panel, features: Floats, horizon: int) -> Floats:
         """(m,) most that a series may be expected to sell after its run without a sale, units; see `dormant`."""
         limit = np.repeat(dormant(panel.observed(), SEASON[panel.period]), horizon)
-        year_ago = features[:, self.features.index("year_ago_mean")].astype(np.float64) * np.repeat(scale, horizon)
+        level = np.exp(features[:, self.features.index("log_scale")].astype(np.float64))
+        year_ago = features[:, self.features.index("year_ago_mean")] * level
         return np.maximum(limit, YEARLY_GROWTH * np.maximum(year_ago, 0.0))
 
     def _given(self, panel: Panel | None) -> Panel:
@@ -217,12 +245,20 @@ def content_order(panel: Panel) -> NDArray[np.int64]:
 
     Returns: (n_series,) positions; series with equal content are interchangeable.
     """
-    parts = [np.nan_to_num(panel.observed(), nan=-1.0)]
-    parts += [np.nan_to_num(panel.channels[name], nan=-1.0) for name in sorted(panel.channels)]
-    parts += [np.nan_to_num(panel.statics[name], nan=-1.0)[:, None] for name in sorted(panel.statics)]
-    content = np.ascontiguousarray(np.concatenate([np.asarray(part, np.float32) for part in parts], axis=1))
-    keys = np.array([hashlib.blake2b(row.tobytes(), digest_size=8).digest() for row in content], dtype="S8")
-    return np.argsort(keys.view(np.uint64) if len(keys) else keys, kind="stable")
+    parts = [panel.observed(), *(panel.channels[name] for name in sorted(panel.channels))]
+    codes = [panel.statics[name][:, None] for name in sorted(panel.statics)]
+    # codes only break ties: one category more renumbers them
+    return np.lexsort((_row_keys(codes, panel.n_series), _row_keys(parts, panel.n_series)))
+
+
+def _row_keys(parts: list[Floats], n: int) -> NDArray[np.uint64]:
+    """(n,) 64-bit hash of each row over all parts, NaN as -1."""
+    if not parts or not n:
+        return np.zeros(n, np.uint64)
+    filled = [np.nan_to_num(np.asarray(part, np.float32), nan=-1.0) for part in parts]
+    content = np.ascontiguousarray(np.concatenate(filled, axis=1))
+    keys = [hashlib.blake2b(row.tobytes(), digest_size=8).digest() for row in content]
+    return np.frombuffer(b"".join(keys), np.uint64)
 
 
 def rows_where(rows: Rows, mask: NDArray[np.bool_]) -> Rows:

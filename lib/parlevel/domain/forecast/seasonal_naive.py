@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import nbinom
 
+from parlevel.domain.forecast.drivers import plain
 from parlevel.domain.forecast.quantiles import enforce
 from parlevel.domain.panel import Panel
 from parlevel.domain.periods import SEASON
@@ -86,6 +87,12 @@ class SeasonalNaive:
         around = np.where(count[:, None] > 0, share * own + (1 - share) * pooled, pooled)
         around[level == 0] = 0.0
         return mean, enforce(mean[:, :, None] + around[:, None, :].astype(np.float32))
+
+    def explain(self, steps: NDArray[np.int64], panel: Panel) -> NDArray[np.floating]:
+        """Recent level and what the place in the season adds; see `parlevel.domain.forecast.drivers`."""
+        mean = self.predict_mean(int(steps.max()), panel)[:, steps - 1].astype(np.float64)
+        level = self._level(panel.observed(), panel.period)[:, None]
+        return plain(np.broadcast_to(level, mean.shape)) + plain(mean - level, "season")
 
     def to_bytes(self) -> bytes:
         """Hyperparameters and pooled residual quantiles as JSON."""

@@ -8,6 +8,8 @@ of available periods. Source: Wen et al. (2017), "A multi-horizon quantile recur
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from copy import copy
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -16,7 +18,7 @@ from numpy.typing import NDArray
 from parlevel.domain.features.design import Design
 from parlevel.domain.forecast.drivers import DRIVERS, index_of, switched
 from parlevel.domain.forecast.hyper import settings
-from parlevel.domain.forecast.networks import load_keras, pinball_loss, read_network, write_network
+from parlevel.domain.forecast.networks import load_keras, pinball_loss, read_network, rounded, write_network
 from parlevel.domain.forecast.quantiles import enforce, mean_of, to_levels
 from parlevel.domain.forecast.traits import Traits
 from parlevel.domain.forecast.windows import Standard, Windows, design_rows, draw_origins, windows
@@ -71,6 +73,7 @@ class Sequence:
         self._standard: Standard | None = None
         self._traits: Traits | None = None
         self._network: Any = None
+        self._precision = "float32"
         self._panel: Panel | None = None
 
     def decode(self, past: Any, future: Any) -> Any:
@@ -155,12 +158,25 @@ class Sequence:
             parts.append(switched(predict, present))
         return np.concatenate(parts)
 
+    def smaller(self) -> Iterator[tuple[str, Self]]:
+        """The network with weights of fewer bits, the smallest first; see `parlevel.domain.forecast.compress`."""
+        for precision in ("int8", "float16"):
+            made = copy(self)
+            made._network, made._precision = rounded(self._network, precision), precision
+            yield f"weights as {precision}", made
+
     def to_bytes(self) -> bytes:
         """A .keras archive with one more entry, `parlevel.json`."""
         assert self._standard is not None
         standard = {"mean": self._standard.mean, "sd": self._standard.sd}
-        about = {"parameters": self.parameters, "names": self.names, "losses": self.losses, "standard": standard}
-        return write_network(self._network, {**about, "traits": self._traits.facts() if self._traits else None})
+        about: dict[str, Any] = {
+            "parameters": self.parameters,
+            "names": self.names,
+            "losses": self.losses,
+            "standard": standard,
+        }
+        about["traits"] = self._traits.facts() if self._traits else None
+        return write_network(self._network, {**about, "precision": self._precision}, self._precision)
 
     @classmethod
     def from_bytes(cls, payload: bytes) -> Self:
@@ -170,6 +186,7 @@ class Sequence:
         model.names, model.losses, model._network = about["names"], about["losses"], network
         model._standard = Standard(**about["standard"])
         model._traits = Traits(**about["traits"]) if about["traits"] else None
+        model._precision = about["precision"]
         return model
 
     def describe(self) -> dict[str, Any]:

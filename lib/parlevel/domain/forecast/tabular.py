@@ -85,15 +85,29 @@ def training_rows(panel: Panel, design: Design, *, max_rows: int, years: float, 
 def forecast_rows(panel: Panel, design: Design, horizon: int) -> tuple[Floats, Floats, NDArray[np.bool_]]:
     """Rows of every series and step from the panel's cutoff.
 
-    Returns: features (n_series * horizon, n_features), series-major; scale (n_series,); known (n_series,),
-        False for series without one available period.
+    Returns: features (n_series * horizon, n_features) and scale (n_series * horizon,), series-major; known
+        (n_series,), False for series without one available period.
     """
     n = panel.n_series
     series = np.repeat(np.arange(n), horizon)
     steps = np.tile(np.arange(1, horizon + 1), n)
     last = np.full(n, panel.n_periods - 1)
     features = clean(design.rows(panel, series, last[series], steps))
-    return features, design.scale(panel, np.arange(n), last), _first_seen(panel) < panel.n_periods
+    return features, design.scale(panel, series, last[series]), _first_seen(panel) < panel.n_periods
+
+
+def step_rows(panel: Panel, design: Design, steps: NDArray[np.int64]) -> tuple[Floats, Floats, Floats]:
+    """Rows of every series and some steps from the panel's cutoff, series-major.
+
+    Returns: features (n_series * n_steps, n_features); scale (n_series * n_steps,); the series' level alone, likewise.
+    """
+    n = panel.n_series
+    series = np.repeat(np.arange(n), len(steps))
+    last = np.full(len(series), panel.n_periods - 1)
+    ahead = np.tile(steps, n)
+    features = clean(design.rows(panel, series, last, ahead))
+    scale = design.scale(panel, series, last)
+    return features, scale, scale
 
 
 def clean(features: Floats) -> Floats:

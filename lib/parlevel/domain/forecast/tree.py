@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from parlevel.domain.forecast.drivers import path_effects
 from parlevel.domain.forecast.pooled import Pooled
 from parlevel.domain.forecast.tabular import Rows
 
@@ -71,6 +72,11 @@ class Tree(Pooled):
     def apply(self, member: Nodes, features: Floats) -> Floats:
         """Expected demand / scale, (m,)."""
         return member.value[descend(member, features)]
+
+    def attribute(self, member: Nodes, features: Floats, index: Ints) -> Floats:
+        """What each question on the way to the leaf added; see `Pooled.attribute`."""
+        effects = path_effects(member.left, member.right, member.feature, member.value, index)
+        return effects[descend(member, features)]
 
     def to_bytes(self) -> bytes:
         """Everything as JSON."""
