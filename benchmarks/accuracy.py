@@ -20,7 +20,7 @@ import numpy as np
 import pandas as pd
 
 from accuracy_data import PARTS, ROOT, Part, folder_of, m5_weights
-from accuracy_peers import FREQ, PEERS, peers_for, task
+from accuracy_peers import FREQ, PEERS, complete, peers_for, task
 from accuracy_score import SEASON, mean_of, quantile_column, scales, score
 from measure import Cost, save, show
 from parlevel.config import Config, load
@@ -82,7 +82,7 @@ def window(part: Part, args: argparse.Namespace, cutoff: pd.Timestamp, data: dic
         given = task(seen, every, part.period, horizon, part.known) if args.peers else None
         for name in peers_for(args.dataset, args.peers) if given else []:
             with Cost() as cost:
-                found = PEERS[name](given)
+                found = complete(PEERS[name](given), given)
             rows.append({"model": name, "forecast": found, "cost": cost})
         scale = scales(seen, SEASON[part.period])
         weights = m5_weights(folder, cutoff) if "aggregates" in "".join(part.sets) else None

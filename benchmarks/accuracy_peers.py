@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -132,6 +132,9 @@ def lightgbm(given: Task) -> pd.DataFrame:
         "week": ([1, 2, 3, 4, 8, 13, 26, 52], [4, 13], ["week", "month"]),
         "month": ([1, 2, 3, 6, 12], [3, 6], ["month"]),
     }[given.period]
+    # conformal windows eat history: a longer lag would leave nothing to learn from
+    room = int(given.history.groupby("unique_id").size().max()) - WINDOWS * given.horizon - 1
+    lags, windows = ([k for k in each if k < room] or [1] for each in (lags, windows))
     engine = MLForecast(
         models={"lightgbm": LGBMRegressor(verbosity=-1, n_jobs=1, random_state=0)},
         freq=FREQ[given.period],
@@ -145,6 +148,19 @@ def lightgbm(given: Task) -> pd.DataFrame:
     ahead = given.future if given.known else None
     found = engine.predict(given.horizon, X_df=ahead, level=WIDTHS)
     return _named(found, "lightgbm")
+
+
+def complete(found: pd.DataFrame, given: Task) -> pd.DataFrame:
+    """A peer's forecasts, the recent mean's for series that it leaves out (too short for its lags or intervals)."""
+    broken = found.loc[found.isna().any(axis=1), "series_id"]
+    known = found[~found["series_id"].isin(broken)]
+    lost = ~given.history["unique_id"].isin(known["series_id"])
+    if not lost.any():
+        return known
+    names = given.history.loc[lost, "unique_id"].unique()
+    future = given.future[given.future["unique_id"].isin(names)]
+    rest = recent_mean(replace(given, history=given.history[lost], future=future))
+    return pd.concat([known, rest], ignore_index=True)
 
 
 def _named(found: pd.DataFrame, model: str) -> pd.DataFrame:
