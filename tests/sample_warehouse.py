@@ -188,8 +188,8 @@ def _models(series: list[dict[str, Any]], draw: np.random.Generator) -> dict[str
         {
             "group_id": s["group_id"], "model": "forest", "cutoff": CUTOFF, "chosen": True, "weight": 1.0,
             "format": "skops", "artifact": b"x", "n_series": 4, "fit_seconds": 1.5, "features": ["lag_7"],
-            "hyperparameters": "{}", "metrics": [("wape", 0.5)], "calibration": "{}", "path_correlation": 0.3,
-            "data_key": "k", "libraries": [("scikit-learn", "1.9.1")],
+            "size_bytes": 1, "importances": [("lag_7", 1.0)], "hyperparameters": "{}", "metrics": [("wape", 0.5)],
+            "calibration": "{}", "path_correlation": 0.3, "data_key": "k", "libraries": [("scikit-learn", "1.9.1")],
         }
         for s in {s["group_id"]: s for s in series}.values()
     ]  # fmt: skip
@@ -197,9 +197,22 @@ def _models(series: list[dict[str, Any]], draw: np.random.Generator) -> dict[str
         "forecast": forecast,
         "forecast_status": status,
         "backtest": backtest,
+        "forecast_drivers": [row for s in series for row in _drivers(s)],
         "failures": failures,
         "models": models,
     }
+
+
+def _drivers(series: Mapping[str, Any]) -> list[dict[str, Any]]:
+    parts = {"sales level": series["level"], "season": 0.3, "promotion": 0.1, "price": -0.2}
+    order = ["sales level", "season", "price", "promotion"]
+    return [
+        {
+            "series_id": series["series_id"], "cutoff": CUTOFF, "driver": name, "rank": order.index(name),
+            "effect": effect, "share": abs(effect) / 0.6 if order.index(name) else None, "model": "forest",
+        }
+        for name, effect in parts.items()
+    ]  # fmt: skip
 
 
 def _orders(series: list[dict[str, Any]], draw: np.random.Generator) -> dict[str, list[dict[str, Any]]]:

@@ -51,6 +51,7 @@ def panel_rows(seed: int = 0, lengths: tuple[int, ...] = (40, 120, 400), **chang
         "available": lists(lambda m: rng.random(m) > 0.1),
         "price": lists(lambda m: 1 + rng.integers(0, 3, m)),
         "promo": lists(lambda m: rng.random(m) > 0.9),
+        "flags": [[1] * length for length in lengths],
         "price_future": [[2.0] * 5] * n,
         "promo_future": [[0.0, 1.0, 0.0, 0.0, 0.0]] * n,
         "content_key": [f"{k:032x}" for k in range(n)],

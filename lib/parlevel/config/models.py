@@ -58,6 +58,8 @@ class Train(Section):
     folds: int = Field(3, ge=1)  # rolling cutoffs; the newest is held back to judge choice and calibration
     fold_step: int = Field(28, ge=1)  # periods between cutoffs
     loss: Literal["wape", "rmsse", "mase", "pinball"] = "pinball"  # what the choice minimises
+    compress: bool = False  # store pruned forests and networks of 8 or 16 bits where the loss allows it
+    max_loss_pct: float = Field(0.5, ge=0)  # loss that a smaller variant may cost, percent of the original's
     blend: bool = True  # weigh several models when that lowers the loss on the folds
 
     @model_validator(mode="before")
@@ -74,6 +76,7 @@ class Forecast(Section):
 
     levels: list[float] = LEVELS  # quantile levels
     cold_start: bool = True  # series with hardly any history are forecast from similar items
+    drivers: bool = True  # say what moved each forecast, in the table forecast_drivers
     max_failed_share: Share = 0.01  # stop above this share of series without a forecast
     max_fallback_share: Share = 0.25  # warn above this share of series on the fallback
 

@@ -10,7 +10,7 @@ from pyspark.sql import functions as F
 
 from parlevel.config import Config
 from parlevel.domain.features.build import Settings, profile_rows
-from parlevel.domain.features.groups import Size, abc_limits, group_names, top_limit
+from parlevel.domain.features.groups import Size, abc_limits, top_limit, with_left_out
 from parlevel.schemas import Column, contract
 from parlevel.spark.grouped import map_packed
 
@@ -21,6 +21,7 @@ BASE = (
 )
 SEPARATOR = "\u001f"
 NONE = "none"
+TEACHES = "left_out IS NULL"
 
 
 def base_profile(panel: DataFrame, products: DataFrame, *, settings: Settings) -> DataFrame:
@@ -31,7 +32,7 @@ def base_profile(panel: DataFrame, products: DataFrame, *, settings: Settings) -
         products: contract `products`.
         settings: periods and channels.
     """
-    wanted = ("series_id", "product_id", "location_id", "n_periods", "demand", "available", "content_key")
+    wanted = ("series_id", "product_id", "location_id", "n_periods", "demand", "available", "flags", "content_key")
     known = products.select("product_id", "category", "department", "brand")
     rows = panel.select(*wanted).join(known, "product_id", "left")
     return map_packed(rows, partial(profile_rows, settings=settings), BASE)
@@ -41,7 +42,7 @@ def transform(base: DataFrame, *, cfg: Config) -> tuple[DataFrame, int]:
     """The contract `series_profile`, and the number of groups.
 
     Args:
-        base: from `base_profile`; read three times, so better persisted.
+        base: from `base_profile`; read three times, so better kept.
         cfg: how groups are made.
     """
     return with_groups(with_velocity(base, cfg.train.high_volume_share), cfg)
@@ -51,12 +52,13 @@ def with_velocity(base: DataFrame, high_volume_share: float) -> DataFrame:
     """`velocity` by cumulated recent volume (A 80 %, B 95 %, C) and `high_volume` by share of series.
 
     Limits come from a histogram with 64 buckets per factor e, so that no task has to sort all series;
-    series of one bucket (within 1.6 % of each other) share a class.
+    series of one bucket (within 1.6 % of each other) share a class. Series that are left out set no limit.
     """
     # units in millionths as decimals: a sum that does not depend on the order of its terms
     units = F.sum(F.round(F.col("recent_mean") * 1e6).cast("decimal(28,0)")).cast("double")
     volumes = (
-        base.groupBy(F.coalesce("volume_bucket", F.lit(-(2**31))).alias("b"))
+        base.where(TEACHES)
+        .groupBy(F.coalesce("volume_bucket", F.lit(-(2**31))).alias("b"))
         .agg(F.count("*").alias("n"), F.coalesce(units, F.lit(0.0)).alias("v"))
         .collect()  # bounded: 64 buckets per factor e of volume
     )
@@ -72,20 +74,32 @@ def with_velocity(base: DataFrame, high_volume_share: float) -> DataFrame:
 def with_groups(profile: DataFrame, cfg: Config) -> tuple[DataFrame, int]:
     """`group_id` from the keys of train.group_by, merged and split to size; also the number of groups."""
     keyed = profile.withColumn("_key", F.concat_ws(SEPARATOR, *(_part(name) for name in cfg.train.group_by)))
-    sizes = keyed.groupBy("_key").agg(F.count("*").alias("n"), F.sum("predicted_bytes").alias("bytes"))
+    keyed = keyed.withColumn("_teaches", F.expr(TEACHES))
+    sizes = keyed.groupBy("_key", "_teaches").agg(F.count("*").alias("n"), F.sum("predicted_bytes").alias("bytes"))
     found = sizes.collect()  # bounded: combinations of category, velocity and pattern
-    keys = {tuple(row["_key"].split(SEPARATOR)): Size(int(row["n"]), int(row["bytes"])) for row in found}
-    groups = group_names(keys, cfg.train.min_group_series, cfg.train.max_group_mb * 2**20)
-    named = [(SEPARATOR.join(key), group.name, group.parts) for key, group in groups.items()]
-    lookup = profile.sparkSession.createDataFrame(named, "_key string, _name string, _parts int")
+    teaching, others = (
+        {
+            tuple(row["_key"].split(SEPARATOR)): Size(int(row["n"]), int(row["bytes"]))
+            for row in found
+            if row["_teaches"] == teaches
+        }
+        for teaches in (True, False)
+    )
+    made = with_left_out(teaching, others, cfg.train.min_group_series, cfg.train.max_group_mb * 2**20)
+    named = [
+        (SEPARATOR.join(key), teaches, group.name, group.parts)
+        for teaches, groups in zip((True, False), made, strict=True)
+        for key, group in groups.items()
+    ]
+    lookup = profile.sparkSession.createDataFrame(named, "_key string, _teaches boolean, _name string, _parts int")
     # the part by content, so that renaming a series moves nothing
     part = F.conv(F.substring("content_key", 1, 8), 16, 10).cast("bigint") % F.col("_parts") + 1
     group_id = F.when(F.col("_parts") == 1, F.col("_name")).otherwise(
         F.concat_ws("", "_name", F.lit("#"), part.cast("string"), F.lit("/"), F.col("_parts").cast("string"))
     )
-    rows = keyed.join(F.broadcast(lookup), "_key").withColumn("group_id", group_id)
-    count = len({(group.name, k) for group in groups.values() for k in range(group.parts)})
-    return rows.drop("_key", "_name", "_parts", "volume_bucket"), count
+    rows = keyed.join(F.broadcast(lookup), ["_key", "_teaches"]).withColumn("group_id", group_id)
+    count = len({(name, k) for _, _, name, parts in named for k in range(parts)})
+    return rows.drop("_key", "_teaches", "_name", "_parts", "volume_bucket"), count
 
 
 def _part(name: str) -> SparkColumn:

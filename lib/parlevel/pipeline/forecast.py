@@ -8,31 +8,19 @@ from __future__ import annotations
 import logging
 from functools import partial
 
-import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
 from pyspark import StorageLevel
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from parlevel.config import Config
-from parlevel.domain.features.channels import with_known_future
-from parlevel.domain.forecast.apply import GroupForecast, Stored, forecast_group
-from parlevel.domain.forecast.crossval import in_content_order
-from parlevel.domain.panel import Panel, rows_to_lists
-from parlevel.domain.periods import Period, to_date
 from parlevel.errors import DataError
-from parlevel.pipeline.train_groups import assignment, grouped, pick, union_columns, union_rows
+from parlevel.pipeline.forecast_groups import KINDS, MODEL_COLUMNS, OUTPUT, Task, forecast_rows
+from parlevel.pipeline.train_groups import assignment, grouped, pick
 from parlevel.schemas import contract
 from parlevel.spark.grouped import apply_groups
 from parlevel.spark.tables import Tables
 
 log = logging.getLogger(__name__)
-
-KINDS = ("forecast", "forecast_status", "failures")
-OUTPUT = union_columns(*(contract(name).data_columns for name in KINDS))
-MODEL_COLUMNS = ("model", "chosen", "weight", "artifact", "calibration", "path_correlation", "note")
-STAGE = "forecast"
 
 
 def run(tables: Tables, cfg: Config) -> str:
@@ -71,101 +59,19 @@ def transform(rows: DataFrame, models: DataFrame, *, cfg: Config) -> DataFrame:
     useful = models.where(F.col("chosen") | (F.col("model") == cfg.train.floor))
     useful = useful.select("group_id", *MODEL_COLUMNS).withColumn("is_model", F.lit(True))
     series = rows.withColumn("is_model", F.lit(False))
-    fn = partial(
-        _forecast,
-        horizon=cfg.calendar.horizon,
-        levels=np.asarray(cfg.forecast.levels, np.float64),
-        floor=cfg.train.floor,
-        period=cfg.calendar.period,
+    task = Task(
+        cfg.calendar.horizon,
+        tuple(cfg.forecast.levels),
+        cfg.train.floor,
+        cfg.calendar.period,
+        cfg.forecast.cold_start,
+        cfg.forecast.drivers,
     )
+    fn = partial(forecast_rows, task=task)
     together = series.unionByName(
         useful.join(F.broadcast(rows.select("group_id").distinct()), "group_id", "left_semi"), allowMissingColumns=True
     )
     return apply_groups(together, ["group_id"], fn, OUTPUT, assignment=assignment(rows))
-
-
-def _forecast(
-    table: pa.Table,
-    *,
-    horizon: int,
-    levels: np.ndarray,
-    floor: str,
-    period: Period,
-) -> pa.Table:
-    """One group's series and models in, rows of all three tables out; whatever goes wrong has its rows."""
-    group = table["group_id"][0].as_py()
-    series = table.filter(pc.invert(table["is_model"]))
-    stored = [
-        Stored(**{**row, "note": row["note"] or ""})
-        for row in table.filter(table["is_model"]).select(MODEL_COLUMNS).to_pylist()
-    ]
-    try:
-        panel = in_content_order(with_known_future(Panel.from_arrow(series, period)))
-        made = forecast_group(panel, sorted(stored, key=lambda each: each.model), horizon, levels, floor)
-    except Exception as error:  # a group whose rows cannot even be laid out fails as rows, not as a job
-        log.warning("group %s could not be forecast: %s", group, error)
-        reasons = [f"{type(error).__name__}: {error}"] * series.num_rows
-        return union_rows({"failures": _failures(series["series_id"].to_pylist(), group, reasons)}, OUTPUT)
-    if made.fallback.any():
-        log.warning("group %s: %d of %d series on a fallback", group, int(made.fallback.sum()), panel.n_series)
-    failed = made.failed
-    parts = {
-        "forecast": _rows(panel, made, np.flatnonzero(~failed), levels),
-        "forecast_status": _status(panel, made, np.flatnonzero(~failed), group),
-        "failures": _failures(panel.series_id[failed].tolist(), group, made.reason[failed].tolist()),
-    }
-    return union_rows(parts, OUTPUT)
-
-
-def _rows(panel: Panel, made: GroupForecast, keep: np.ndarray, levels: np.ndarray) -> pa.Table:
-    """Rows of the contract `forecast`, long by step."""
-    horizon, n = made.mean.shape[1], len(keep)
-    dates = to_date(panel.cutoff + np.arange(1, horizon + 1), panel.period)
-    return pa.table(
-        {
-            "series_id": pa.array(np.repeat(panel.series_id[keep], horizon), pa.string()),
-            "cutoff": pa.array(np.repeat(_cutoff(panel), n * horizon), pa.date32()),
-            "step": pa.array(np.tile(np.arange(1, horizon + 1), n), pa.int32()),
-            "date": pa.array(np.tile(dates, n), pa.date32()),
-            "demand_mean": pa.array(made.mean[keep].reshape(-1).astype(np.float64), pa.float64()),
-            "levels": rows_to_lists(np.tile(levels, (n * horizon, 1)), pa.float64()),
-            "demand_quantiles": rows_to_lists(
-                made.quantiles[keep].reshape(n * horizon, len(levels)).astype(np.float64), pa.float64()
-            ),
-        }
-    )
-
-
-def _status(panel: Panel, made: GroupForecast, keep: np.ndarray, group: str) -> pa.Table:
-    """Rows of the contract `forecast_status`."""
-    n = len(keep)
-    return pa.table(
-        {
-            "series_id": pa.array(panel.series_id[keep], pa.string()),
-            "cutoff": pa.array(np.repeat(_cutoff(panel), n), pa.date32()),
-            "group_id": pa.array([group] * n, pa.string()),
-            "model": pa.array(made.model[keep], pa.string()),
-            "fallback": pa.array(made.fallback[keep], pa.bool_()),
-            "reason": pa.array(made.reason[keep], pa.string()),
-            "path_correlation": pa.array(made.path_correlation[keep], pa.float64()),
-        }
-    )
-
-
-def _failures(series: list[str], group: str, reasons: list[str]) -> pa.Table:
-    """Rows of the contract `failures`."""
-    return pa.table(
-        {
-            "series_id": pa.array(series, pa.string()),
-            "stage": pa.array([STAGE] * len(series), pa.string()),
-            "group_id": pa.array([group] * len(series), pa.string()),
-            "reason": pa.array(reasons, pa.string()),
-        }
-    )
-
-
-def _cutoff(panel: Panel) -> np.ndarray:
-    return to_date(np.array([panel.cutoff]), panel.period)
 
 
 def _check_counts(n_series: int, counts: dict[str, int], cfg: Config) -> None:

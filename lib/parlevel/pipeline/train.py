@@ -21,11 +21,12 @@ from pyspark.sql import functions as F
 from parlevel.config import Config
 from parlevel.domain.features.channels import with_known_future
 from parlevel.domain.forecast.build import libraries
+from parlevel.domain.forecast.compress import smaller_rows
 from parlevel.domain.forecast.crossval import BacktestRow, GroupResult, ModelRow, Spec, train_group
 from parlevel.domain.panel import Panel, rows_to_lists
 from parlevel.domain.periods import Period, to_date
 from parlevel.errors import DataError, offenders
-from parlevel.pipeline.train_groups import assignment, grouped, has_deep, pick, union_columns, union_rows
+from parlevel.pipeline.train_groups import assignment, grouped, has_deep, pick, teachers, union_columns, union_rows
 from parlevel.schemas import contract
 from parlevel.spark.grouped import apply_groups
 from parlevel.spark.tables import Tables
@@ -63,7 +64,8 @@ def transform(rows: DataFrame, *, cfg: Config) -> DataFrame:
         rows: from `train_groups.grouped`.
         cfg: the configuration.
     """
-    fn = partial(_train, plain=spec(cfg), deep=spec(cfg, deep=True), period=cfg.calendar.period)
+    bound = cfg.train.max_loss_pct if cfg.train.compress else None
+    fn = partial(_train, plain=spec(cfg), deep=spec(cfg, deep=True), period=cfg.calendar.period, max_loss_pct=bound)
     return apply_groups(rows, ["group_id"], fn, OUTPUT, assignment=assignment(rows))
 
 
@@ -95,20 +97,21 @@ def spec(cfg: Config, deep: bool = False) -> Spec:
     return made
 
 
-def _train(table: pa.Table, *, plain: Spec, deep: Spec, period: Period) -> pa.Table:
+def _train(table: pa.Table, *, plain: Spec, deep: Spec, period: Period, max_loss_pct: float | None = None) -> pa.Table:
     """One group's rows in, rows of all three tables out; a group that fails becomes a row that says so."""
     group, high = table["group_id"][0].as_py(), bool(table["high_volume"][0].as_py())
     chosen_spec = deep if high else plain
     started = time.perf_counter()
-    panel = with_known_future(Panel.from_arrow(table, period))
+    panel = with_known_future(Panel.from_arrow(teachers(table)[0], period))
     try:
         result = train_group(panel, chosen_spec)
+        models = smaller_rows(result, chosen_spec, max_loss_pct) if max_loss_pct is not None else result.models
     except Exception as error:  # one group's failure is a row; its series fall back in the forecast stage
         log.warning("group %s could not be trained: %s", group, error)
         rows = [_failed(chosen_spec.floor, error)]
         return union_rows({"models": _models(rows, group, panel, "")}, OUTPUT)
     log.info("group %s: %s, %.1f s", group, result.choice.reason, time.perf_counter() - started)
-    parts = {"models": _models(result.models, group, result.panel, result.data_key)}
+    parts = {"models": _models(models, group, result.panel, result.data_key)}
     parts["cv_scores"] = _scores(result, group)
     for k, row in enumerate(result.backtest):
         parts[f"backtest {k}"] = _backtest(row, result.panel, group, chosen_spec)
@@ -134,9 +137,11 @@ def _models(rows: list[ModelRow], group: str, panel: Panel, key: str) -> pa.Tabl
             "weight": [row.weight for row in rows],
             "format": [row.format for row in rows],
             "artifact": pa.array([row.artifact for row in rows], pa.binary()),
+            "size_bytes": pa.array([len(row.artifact) for row in rows], pa.int64()),
             "n_series": [panel.n_series] * len(rows),
             "fit_seconds": [row.fit_seconds for row in rows],
             "features": pa.array([row.features for row in rows], pa.list_(pa.string())),
+            "importances": _map([row.importances for row in rows], pa.float64()),
             "hyperparameters": [json.dumps(row.hyperparameters, sort_keys=True) for row in rows],
             "metrics": _map([row.metrics for row in rows], pa.float64()),
             "calibration": [row.calibration for row in rows],

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from functools import reduce
 
 import pyarrow as pa
+import pyarrow.compute as pc
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
@@ -45,19 +46,31 @@ def grouped(features: DataFrame, profile: DataFrame, *, cfg: Config) -> DataFram
         profile: contract `series_profile`.
         cfg: the configuration.
 
-    Returns: the columns of `features`, `group_id` and `high_volume`.
+    Returns: the columns of `features`, `group_id`, `high_volume` and `left_out`.
     """
-    slim = profile.select("series_id", "group_id", "high_volume", "predicted_bytes", "content_key")
+    slim = profile.select("series_id", "group_id", "high_volume", "left_out", "predicted_bytes", "content_key")
     if not has_deep(cfg):
         placed = slim.withColumn("high_volume", F.lit(False))
     else:
-        row = slim.where("high_volume").agg(F.sum("predicted_bytes").alias("bytes")).first()
+        row = slim.where("high_volume AND left_out IS NULL").agg(F.sum("predicted_bytes").alias("bytes")).first()
         total = int(row["bytes"] or 0) if row else 0
         parts = max(1, -(-total // int(cfg.train.max_group_mb * 2**20)))
         part = F.pmod(F.xxhash64("content_key"), F.lit(parts)) + 1
         name = F.lit(HIGH_VOLUME) if parts == 1 else F.concat_ws("_", F.lit(HIGH_VOLUME), part.cast("string"))
         placed = slim.withColumn("group_id", F.when(F.col("high_volume"), name).otherwise(F.col("group_id")))
     return features.join(placed.drop("predicted_bytes", "content_key"), "series_id", "inner")
+
+
+def teachers(rows: pa.Table) -> tuple[pa.Table, pa.Table]:
+    """A group's rows that it learns from, and the others; all of them teach where none would.
+
+    Args:
+        rows: of one group, from `grouped`.
+    """
+    teaches = pc.is_null(rows["left_out"])
+    if not pc.any(teaches).as_py():
+        return rows, rows.slice(0, 0)
+    return rows.filter(teaches), rows.filter(pc.invert(teaches))
 
 
 def assignment(rows: DataFrame) -> Assignment:

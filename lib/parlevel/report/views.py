@@ -222,6 +222,27 @@ JOIN {supply_terms} t ON t.series_id = f.series_id
 GROUP BY s.category, f.date""",
 )
 
+MAIN_DRIVERS = View(
+    "main_drivers",
+    "one of the three main drivers of a series' forecast, beside the level that it adds to or takes from",
+    """SELECT d.series_id, p.name, f.category, d.cutoff, d.model, d.rank, d.driver, d.effect, d.share,
+       b.effect AS sales_level, d.effect / nullif(b.effect, 0) AS effect_of_level
+FROM {forecast_drivers} d
+JOIN {forecast_drivers} b ON b.series_id = d.series_id AND b.cutoff = d.cutoff AND b.rank = 0
+JOIN {series_profile} f ON f.series_id = d.series_id
+LEFT JOIN {products} p ON p.product_id = f.product_id
+WHERE d.rank BETWEEN 1 AND 3""",
+)
+
+MODEL_CARD = View(
+    "model_card",
+    "a group's model: how good, how big, how long it took, and whether it is used",
+    """SELECT group_id, model, cutoff, chosen, weight, n_series, size_bytes, fit_seconds,
+       cardinality(features) AS n_features, metrics['wape'] AS wape, metrics['wql'] AS wql,
+       importances, hyperparameters, note
+FROM {models}""",
+)
+
 RUN_LOG = View(
     "run_log",
     "a stage of any run: when, how long, how it ended",
@@ -242,6 +263,8 @@ VIEWS: tuple[View, ...] = (
     BACKTEST_STEPS,
     WORST_SERIES,
     DEMAND_OUTLOOK,
+    MAIN_DRIVERS,
+    MODEL_CARD,
     RUN_LOG,
 )
 """In the order in which they are made: a view may read the ones before it."""

@@ -14,6 +14,7 @@ from parlevel.domain.features import calendar, statistics
 from parlevel.domain.features.history import History
 from parlevel.domain.features.prices import discount, price_ratio
 from parlevel.domain.features.profile import profile
+from parlevel.domain.features.teaching import left_out
 from parlevel.domain.panel import Panel, list_array, ragged_to_right, right_to_ragged, rows_to_lists
 from parlevel.domain.periods import Period, to_date
 
@@ -97,7 +98,7 @@ def profile_rows(table: pa.Table, settings: Settings) -> pa.Table:
     """Profile of a batch before groups are known.
 
     Args:
-        table: rows of `panel` with category, department and brand.
+        table: rows of `panel`, flags among them, with category, department and brand.
         settings: what to compute.
 
     Returns: columns of `series_profile` but velocity, high_volume and group_id, and volume_bucket: the
@@ -105,8 +106,10 @@ def profile_rows(table: pa.Table, settings: Settings) -> pa.Table:
     """
     table = table.combine_chunks()
     lengths = np.asarray(table["n_periods"].to_numpy(), np.int64)
-    past = History(_panel(_dense(table["demand"], lengths), _dense(table["available"], lengths), settings))
-    found = profile(past, lengths, settings.period)
+    history = _panel(_dense(table["demand"], lengths), _dense(table["available"], lengths), settings)
+    found = profile(History(history), lengths, settings.period)
+    flags = np.nan_to_num(_dense(table["flags"], lengths)).astype(np.int32)
+    why = left_out(history.demand, history.available, flags, settings.period)
     sold = found.recent_mean > 0
     bucket = np.floor(np.log(np.where(sold, found.recent_mean, 1.0)) * BUCKETS_PER_FOLD)
     kept = np.minimum(lengths, settings.max_history)
@@ -123,6 +126,7 @@ def profile_rows(table: pa.Table, settings: Settings) -> pa.Table:
             "recent_mean": pa.array(found.recent_mean),
             "age": pa.array(found.age, pa.int32()),
             "since_last_sale": pa.array(found.since_last_sale, pa.int32()),
+            "left_out": pa.array(why, pa.string()),
             "predicted_bytes": pa.array(predicted_bytes(kept, len(settings.channels))),
             "volume_bucket": pa.array(bucket, pa.int64(), mask=~sold),
         }

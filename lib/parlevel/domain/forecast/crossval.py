@@ -85,6 +85,7 @@ class ModelRow:
     calibration: str
     path_correlation: float
     note: str | None
+    importances: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -132,8 +133,9 @@ def train_group(panel: Panel, spec: Spec) -> GroupResult:
 
 def in_content_order(panel: Panel) -> Panel:
     """The panel's rows sorted by a hash of what they hold, so that neither names nor row order can matter."""
-    blocks = [panel.demand, panel.available.astype(np.float32), *panel.channels.values()]
-    blocks += [values[:, None] for values in panel.statics.values()]
+    # the last block decides first: codes come early, since one category more renumbers them
+    blocks = [values[:, None] for values in panel.statics.values()]
+    blocks += [*panel.channels.values(), panel.available.astype(np.float32), panel.demand]
     keys = [content_keys(block) for block in blocks if block.shape[1]]
     return panel.take(np.lexsort(keys)) if keys else panel
 
@@ -264,10 +266,22 @@ def _model_rows(
                 metrics=_mean_metrics(folds.get(name, []), levels),
                 calibration=calibration.to_json() if calibration else "",
                 path_correlation=correlation,
+                importances=importances(about),
                 note=failed.get(name) or _note(name, choice, len(next(iter(folds.values()), []))),
             )
         )
     return rows
+
+
+def importances(about: Mapping[str, Any]) -> dict[str, float]:
+    """Share of each feature in what a model learned, from its description; empty where it cannot say.
+
+    >>> importances({"slopes": {"a": -3.0, "b": 1.0}})
+    {'a': 0.75, 'b': 0.25}
+    """
+    found = about.get("importances") or {name: abs(slope) for name, slope in about.get("slopes", {}).items()}
+    total = sum(found.values())
+    return {name: float(value) / total for name, value in found.items() if value > 0} if total > 0 else {}
 
 
 def _note(name: str, choice: Choice, n_folds: int) -> str:
