@@ -27,6 +27,9 @@ def packed(tables: Tables, cfg: Config) -> DataFrame:
     profile = tables.read("series_profile").select("series_id", "product_id", "location_id", "content_key")
     terms, stock = tables.read("supply_terms"), tables.read("inventory")
     _check_terms(profile, terms, stock)
+    if cfg.calendar.period != "day":
+        some = terms.where(F.col("order_weekdays").isNotNull())
+        _refuse(some, "order_weekdays are for daily plans", f"Leave them null for plans by {cfg.calendar.period}")
     panel = tables.read("panel")
     _check_stock(stock, panel, cfg)
     told = "forecast_drivers" in TABLES and tables.has("forecast_drivers")
@@ -84,7 +87,7 @@ def join(
         F.col("_cutoff").alias("cutoff_index"),
         "mean", "levels", "quantiles", "path_correlation", "history", "drivers", "on_hand", "backorders",
         F.when(F.size("due_dates") > 0, due).otherwise(F.array().cast("array<int>")).alias("due_steps"), "due_qty",
-        *NUMBERS, *WHOLE,
+        *NUMBERS, *WHOLE, "order_weekdays",
     ).select(*(column.name for column in PACKED))  # fmt: skip
 
 
@@ -133,6 +136,10 @@ def _check_terms(profile: DataFrame, terms: DataFrame, stock: DataFrame) -> None
     rules = {
         "lead_time must be an integer >= 0 (periods)": F.col("lead_time") < 0,
         "review_period must be an integer >= 1 (periods)": F.col("review_period") < 1,
+        "order_weekdays must hold days from 1 (Monday) to 7 (Sunday), and be null for any day": (
+            (F.size("order_weekdays") == 0) | F.exists("order_weekdays", lambda day: ~day.between(1, 7))
+        ),
+        "frozen_periods must be an integer >= 0 (periods)": F.col("frozen_periods") < 0,
         "case_pack must be > 0 (units)": ~(F.col("case_pack") > 0),
         "min_order_qty must be >= 0 (units)": ~(F.col("min_order_qty") >= 0),
         "holding_cost, shortage_cost and order_cost must be >= 0": (

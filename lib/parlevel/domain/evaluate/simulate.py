@@ -73,9 +73,11 @@ def play(policy: Policy, start: State, demand: Floats, foresee: Foresee, terms: 
         start: stock before the first period.
         demand: (n, P) what was wanted; NaN = unknown, nobody comes.
         foresee: the forecast at the start of a period.
-        terms: of the n items.
+        terms: of the n items; with a frozen window what is decided today is an order of the first period after it.
     """
     n, periods = demand.shape
+    terms = terms.at_once()
+    now = np.zeros((n, 1), np.int64)
     wanted = np.nan_to_num(demand)
     width = periods + int(terms.lead_time.max(initial=0)) + 1
     pipe = np.zeros((n, width))
@@ -85,10 +87,11 @@ def play(policy: Policy, start: State, demand: Floats, foresee: Foresee, terms: 
     out = {name: np.zeros((n, periods)) for name in names}
     keeps = ~terms.lost_sales
     for t in range(periods):
-        due = np.flatnonzero(t % terms.review_period == 0)
+        today = terms.after(t)
+        due = np.flatnonzero((t % terms.review_period == 0) & today.open(now)[:, 0])
         if len(due):
             state = State(on_hand[due], waiting[due], pipe[due, t:])
-            quantity = policy.order(state, _seen(foresee(t), out, wanted, t).take(due), terms.take(due))
+            quantity = policy.order(state, _seen(foresee(t), out, wanted, t).take(due), today.take(due))
             np.add.at(pipe, (due, t + terms.lead_time[due]), quantity)
             out["ordered"][due, t] = quantity
         on_hand = on_hand + pipe[:, t]

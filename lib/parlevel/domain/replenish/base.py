@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Protocol, Self, runtime_checkable
 
 import numpy as np
@@ -86,13 +86,24 @@ class Forecast:
         return replace(self, mean=self.mean[:, begin:], quantiles=self.quantiles[:, begin:])
 
 
+def _longest(days: int) -> int:
+    """Longest time between two of the days whose bits are set, round the week; 7 where none or one is."""
+    on = [day for day in range(7) if days >> day & 1] or [0]
+    return max((after - day - 1) % 7 + 1 for day, after in zip(on, [*on[1:], on[0]], strict=True))
+
+
+_LONGEST = np.array([_longest(days) for days in range(128)])
+
+
 @dataclass(frozen=True)
 class Terms:
     """How n items are ordered and what they cost; see the contract `supply_terms` for units.
 
     An order decided at the cutoff (order step 0) arrives before the sales of step lead_time + 1;
     orders may be placed at steps 0, review_period, 2 x review_period ... `max_stock` and
-    `backorder_cost` are NaN where there is none, `shelf_life` is 0 where nothing perishes.
+    `backorder_cost` are NaN where there is none, `shelf_life` is 0 where nothing perishes. `order_days` has bit j set
+    where order steps j, j + 7 ... take orders (127: every day), `frozen` counts the first steps that take none; both
+    are empty where no item of the n has such a rule.
     """
 
     lead_time: Ints
@@ -112,11 +123,49 @@ class Terms:
     target: Floats
     unit_weight: Floats
     unit_volume: Floats
+    order_days: Ints = field(default_factory=lambda: np.zeros(0, np.int64))
+    frozen: Ints = field(default_factory=lambda: np.zeros(0, np.int64))
 
     @property
     def protection_interval(self) -> Ints:
-        """(n,) lead_time + review_period, periods."""
-        return self.lead_time + self.review_period
+        """(n,) lead_time + the longest time between two order decisions, periods."""
+        if not len(self.order_days):
+            return self.lead_time + self.review_period
+        return self.lead_time + np.maximum(self.review_period, _LONGEST[self.order_days])
+
+    def open(self, step: Ints) -> Bools:
+        """(n, k) whether orders may be placed at steps (n, k): outside the frozen window, on a day that takes them."""
+        found = np.ones(step.shape, bool)
+        if len(self.order_days):
+            found &= ((self.order_days[:, None] >> (step % 7)) & 1) > 0
+        return found & (step >= self.frozen[:, None]) if len(self.frozen) else found
+
+    def next_open(self) -> Ints:
+        """(n,) periods from now until the next time, after now, that an order may be placed."""
+        reach = int(max(self.review_period.max(initial=1), self.frozen.max(initial=0))) + 7
+        step = np.arange(1, reach + 1) + np.zeros((len(self.lead_time), 1), np.int64)
+        may = self.open(step) & (step % self.review_period[:, None] == 0)
+        return np.where(may.any(axis=1), may.argmax(axis=1) + 1, reach)
+
+    def until_next(self) -> Self:
+        """Terms for a rule that decides once, now: its review period ends when an order may be placed again."""
+        if not len(self.order_days) and not len(self.frozen):
+            return self
+        none = np.zeros(0, np.int64)
+        return replace(self, review_period=self.next_open(), order_days=none, frozen=none)
+
+    def at_once(self) -> Self:
+        """Terms without a frozen window that come to the same: an order waits that long before its lead time."""
+        if not len(self.frozen):
+            return self
+        return replace(self, lead_time=self.lead_time + self.frozen, frozen=np.zeros(0, np.int64))
+
+    def after(self, periods: int) -> Self:
+        """The same terms when `periods` periods are over: order days count from then."""
+        if not len(self.order_days):
+            return self
+        turn = periods % 7
+        return replace(self, order_days=(self.order_days >> turn) | (self.order_days << (7 - turn)) & 127)
 
     @property
     def lost_sales(self) -> Bools:
@@ -125,7 +174,10 @@ class Terms:
 
     def take(self, rows: Rows) -> Self:
         """The terms of some items, by position or mask."""
-        return replace(self, **{f.name: getattr(self, f.name)[rows] for f in fields(self)})
+        found = {f.name: getattr(self, f.name) for f in fields(self)}
+        optional = {name: found.pop(name) for name in ("order_days", "frozen")}
+        some = {name: values[rows] for name, values in found.items()}
+        return replace(self, **some, **{name: v[rows] if len(v) else v for name, v in optional.items()})
 
 
 @runtime_checkable

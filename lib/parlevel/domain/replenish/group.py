@@ -122,7 +122,8 @@ def _by_policy(batch: Batch, limits: list[Row], job: Job) -> GroupPlan:
     """Today's orders of a policy that knows single items only."""
     chosen = policy(job.policy, **job.parameters)
     units = np.zeros((batch.n, batch.horizon))
-    units[:, 0] = chosen.order(batch.state, batch.forecast, batch.terms)
+    today = batch.terms.open(np.zeros((batch.n, 1), np.int64))[:, 0]
+    units[:, 0] = np.where(today, chosen.order(batch.state, batch.forecast, batch.terms), 0.0)
     alone = batch.solve()
     caps = [row for row in limits if row.price is None and row.basis != "stock"]
     use = make_columns(caps, batch.terms, units[None], np.zeros((1, batch.n)), None).use.sum(axis=0)

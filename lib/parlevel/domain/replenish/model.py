@@ -19,7 +19,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from parlevel.domain.replenish.base import Floats, Ints, State, Terms
+from parlevel.domain.replenish.base import Bools, Floats, Ints, State, Terms
 from parlevel.domain.replenish.rounding import SLACK
 
 
@@ -131,6 +131,12 @@ class ItemModel:
     def n_items(self) -> int:
         """Items."""
         return int(self.net.shape[0])
+
+    @property
+    def allowed(self) -> Bools:
+        """(n, K) whether an opportunity is one: within the horizon, open by the item's order calendar."""
+        k = np.arange(self.time.n_opportunities)
+        return (k < self.time.count[:, None]) & self.terms.open(self.time.step)
 
     @property
     def n_levels(self) -> int:

@@ -15,7 +15,8 @@ NUMBERS = (
     "lead_time_sd", "min_order_qty", "case_pack", "max_stock", "min_stock", "unit_cost", "unit_price",
     "holding_cost", "shortage_cost", "backorder_cost", "order_cost", "target", "unit_weight", "unit_volume",
 )  # fmt: skip
-WHOLE = ("lead_time", "review_period", "shelf_life")
+_THURSDAY = 3  # the weekday of period 0, Monday = 0
+WHOLE = ("lead_time", "review_period", "shelf_life", "frozen_periods")
 
 PACKED: tuple[Column, ...] = (
     Column("series_id", "string", "the series"),
@@ -39,6 +40,7 @@ PACKED: tuple[Column, ...] = (
     Column("due_qty", "array<double>", "how much arrives", "units"),
     *(Column(name, "double", "of the contract supply_terms") for name in NUMBERS),
     *(Column(name, "int", "of the contract supply_terms") for name in WHOLE),
+    Column("order_weekdays", "array<int>", "1 = Monday .. 7; null: any"),
 )
 
 
@@ -94,6 +96,17 @@ def _numbers(rows: pa.Table, name: str) -> Floats:
 def _terms(rows: pa.Table) -> Terms:
     values: dict[str, Any] = {k: _numbers(rows, k) for k in NUMBERS}
     values.update({k: np.nan_to_num(_numbers(rows, k)).astype(np.int64) for k in WHOLE})
+    frozen = values.pop("frozen_periods")
+    values["frozen"] = frozen if frozen.any() else np.zeros(0, np.int64)
+    weekdays = rows["order_weekdays"].to_pylist()
+    if any(weekdays):
+        # Step j lies on weekday (first + j) % 7; a calendar says when orders are decided, the review period no more.
+        first = (np.asarray(rows["cutoff_index"].to_numpy(), np.int64) + 1 + _THURSDAY) % 7
+        listed = [days or range(1, 8) for days in weekdays]
+        bits = [sum(1 << (day - 1 - int(f)) % 7 for day in set(days)) for days, f in zip(listed, first, strict=True)]
+        values["order_days"] = np.array(bits, np.int64)
+        given = np.array([bool(days) for days in weekdays])
+        values["review_period"] = np.where(given, 1, values["review_period"])
     return Terms(**values)
 
 

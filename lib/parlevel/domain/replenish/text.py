@@ -127,9 +127,13 @@ def _cases(cases: float) -> str:
 
 def _nothing(words: Wording, item: int, without: float) -> str:
     """Why nothing is ordered."""
-    facts, terms = words.facts, words.terms
+    facts, terms, periods = words.facts, words.terms, _PLURAL[words.period]
     one = terms.take(np.array([item]))
     position = facts.position[[item], 0]
+    if not one.open(np.zeros((1, 1), np.int64))[0, 0]:
+        frozen = int(one.frozen[0]) if len(one.frozen) else 0
+        why = f"orders of the first {frozen} {periods} are fixed" if frozen else "the supplier takes no orders that day"
+        return f"No order can be placed: {why}; the next can be in {int(one.next_open()[0])} {periods}."
     if words.alone[item] > 0:
         return f"No order instead of {number(words.alone[item])}: {words.shared[item] or 'shared limits'}."
     if not orderable(position, one)[0]:

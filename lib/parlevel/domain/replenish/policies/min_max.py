@@ -32,6 +32,7 @@ class MinMax:
 
     def order(self, state: State, forecast: Forecast, terms: Terms) -> Floats:
         """Today's order; see `Policy`."""
+        terms = terms.until_next()
         low, high = self.levels(forecast, terms)
         position = state.inventory_position
         wanted = np.where((position <= low) & (high > 0), high - position, 0.0)

@@ -29,6 +29,7 @@ class SampledPolicy(ABC):
 
     def order(self, state: State, forecast: Forecast, terms: Terms) -> Floats:
         """Today's order; see `Policy`."""
+        terms = terms.until_next()
         needs = cover(state, forecast, terms, self.n_paths, self.season, self.seed)
         wanted = self.wanted(needs, forecast, terms)
         # What would perish before it sells is not ordered, whatever the lot size says.

@@ -105,7 +105,7 @@ def _solve_chunk(model: ItemModel, prices: Prices, rows: slice) -> tuple[Ints, F
     p = slope.shape[0]
     level = np.arange(levels)
     shift = np.minimum(level + least[:, None], levels)
-    allowed = model.time.count[rows, None] > np.arange(n_k)
+    allowed = model.allowed[rows]
     values = np.zeros((n_k + 1, p, n, levels))
     for k in range(n_k - 1, -1, -1):
         stay = cost[:, k] + values[k + 1]
