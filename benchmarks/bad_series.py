@@ -171,6 +171,12 @@ def verdict(answer: Answer, key: str) -> str:
     return f"{mean}; {answer.said.get(key, 'not a word')}"
 
 
+def _share(change: float) -> str:
+    if not np.isfinite(change):
+        return "gone"
+    return f"{change:.1%}" if change < 10 else "over 1,000 %"
+
+
 def compare(name: str, solve: Callable[[pd.DataFrame], Answer], cases: list[str], data: Any) -> list[dict[str, Any]]:
     """One row a case for one system."""
     good, raw = data
@@ -179,7 +185,7 @@ def compare(name: str, solve: Callable[[pd.DataFrame], Answer], cases: list[str]
         answer = solve(pd.concat([good, damaged(case, raw)]))
         n, largest = moved(base, answer)
         row = {"system": name, "case": case, "good moved": f"{n} of {good['product_id'].nunique()}"}
-        row |= {"largest": f"{largest:.1%}" if n else "0", "one bad series": verdict(answer, "bad0")}
+        row |= {"largest": _share(largest) if n else "0", "one bad series": verdict(answer, "bad0")}
         out.append(row | {"a bad group": verdict(answer, "bad1")})
     return out
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from panels import daily
-from parlevel.domain.forecast import drivers
+from parlevel.domain.forecast import boosting, drivers
 from parlevel.domain.forecast.build import build
 from parlevel.domain.forecast.drivers import DRIVERS, Explains, inner_values, multiplied, path_effects, switched
 from parlevel.domain.panel import Panel
@@ -48,6 +48,17 @@ def test_effects_add_up_to_the_mean_and_a_promotion_is_named(name: str) -> None:
         promotion = effects[:, :, DRIVERS.index("promotion")].mean(axis=0)
         assert promotion[0] > 3 * abs(promotion[1:].mean())
         assert promotion[0] > 0.4 * effects.sum(axis=2)[:, 1:].mean()
+
+
+def test_paths_of_boosters_add_up_as_treeshap_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    panel, steps = promoted(), drivers.steps_of(H)
+    model = build("boosting", MODELS["boosting"], SHARED).fit(panel)
+    shap = model.explain(steps, panel)
+    monkeypatch.setattr(boosting, "SHAP_ROWS", 0)
+    paths = model.explain(steps, panel)
+    np.testing.assert_allclose(paths.sum(axis=2), shap.sum(axis=2), rtol=1e-5)
+    promotion = DRIVERS.index("promotion")
+    assert np.corrcoef(paths[:, 0, promotion], shap[:, 0, promotion])[0, 1] > 0.9
 
 
 def test_the_path_through_a_tree_by_hand() -> None:
