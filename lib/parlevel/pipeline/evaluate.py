@@ -116,6 +116,7 @@ def simulation_rows(
         "missing": F.lit(None).cast("string"),
         "cutoff_index": period_index(F.col("cutoff"), period),
         "history": F.expr("slice(_demand, _from, greatest(_length - _from + 1, 0))"),
+        "drivers": F.lit(None).cast("array<string>"),
         "on_hand": F.lit(0.0),
         "backorders": F.lit(0.0),
         "due_steps": F.array().cast("array<int>"),
