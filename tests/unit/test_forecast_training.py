@@ -248,3 +248,26 @@ def test_other_levels_than_the_trained_ones_are_read_off_the_trained_ones(traine
     usual = forecast_group(panel, stored(trained), HORIZON, np.array(LEVELS), "seasonal_naive")
     other = forecast_group(panel, stored(trained), HORIZON, fine, "seasonal_naive")
     np.testing.assert_allclose(other.quantiles[:, :, [0, 2, 4]], usual.quantiles[:, :, [1, 3, 5]], rtol=1e-5)
+
+
+def test_a_model_of_all_groups_is_judged_and_stored_like_a_groups_own() -> None:
+    everything = daily(60, 120, horizon=HORIZON)
+    group, shared = everything.take(np.arange(20)), f"{registry.SHARED}forest"
+    wide = spec((("seasonal_naive", {}), (shared, FOREST)))
+    backs = (0, *(HORIZON + k * wide.fold_step for k in range(wide.folds)))
+    pasts = [everything.at(everything.cutoff - back, HORIZON) for back in backs]
+    ready = {(shared, past.cutoff): wide.build(shared).fit(past).to_bytes() for past in pasts}
+    result = train_group(group, replace(wide, ready=ready))
+    row = next(row for row in result.models if row.model == shared)
+    assert row.chosen
+    judged = next(each for name, each, _ in result.scores if name == shared)
+    past = everything.at(judged.cutoff, HORIZON).take(np.arange(20))
+    alone = registry.forecaster_class(shared).from_bytes(ready[shared, judged.cutoff])
+    expected = alone.predict_mean(HORIZON, in_content_order(past))
+    assert np.allclose(np.sort(judged.mean.sum(axis=1)), np.sort(expected.sum(axis=1)))
+    made = forecast_group(result.panel, stored(result), HORIZON, np.array(LEVELS), "seasonal_naive")
+    assert not made.fallback.any()
+    assert shared in made.model[0]
+    lost = train_group(group, replace(wide, ready={}))
+    assert [row.chosen for row in lost.models] == [True, False]
+    assert "could not be learned from all groups" in (lost.models[1].note or "")

@@ -36,6 +36,7 @@ class Source(Section):
 
     name: str = "complete_journey"  # registry name
     options: dict[str, Any] = Field(default_factory=dict)  # see the source's page in docs/
+    terms: dict[str, Any] = Field(default_factory=dict)  # columns of supply_terms and the value that all series get
 
 
 class Missing(Section):

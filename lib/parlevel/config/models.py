@@ -17,13 +17,14 @@ class Candidate(Section):
 
     model: str  # registry name
     only: Literal["all", "high_volume"] = "all"  # which series it is offered to
+    scope: Literal["group", "all"] = "group"  # learned by each group, or once from all groups and offered to each
     parameters: dict[str, Any] = Field(default_factory=dict)  # hyperparameters, checked by the model
 
 
 PRESETS: dict[str, list[Candidate]] = {
     "fast": [
         Candidate(model="seasonal_naive"),
-        Candidate(model="boosting", parameters={"rounds": 100, "max_rows": 50_000}),
+        Candidate(model="boosting", scope="all", parameters={"rounds": 100, "max_rows": 60_000}),
     ],
     "default": [
         Candidate(model="seasonal_naive"),
@@ -33,7 +34,10 @@ PRESETS: dict[str, list[Candidate]] = {
     "best": [
         Candidate(model="seasonal_naive"),
         Candidate(model="forest"),
-        Candidate(model="boosting"),
+        Candidate(
+            model="boosting", scope="all", parameters={"rounds": 300, "learning_rate": 0.04, "max_rows": 300_000}
+        ),
+        Candidate(model="boosting", parameters={"objective": "l2"}),
         Candidate(model="linear"),
         Candidate(model="lstm", only="high_volume"),
     ],
@@ -51,6 +55,7 @@ class Train(Section):
     ]  # what series of one group share
     min_group_series: int = Field(60, ge=1)  # smaller groups are merged with their neighbours
     max_group_mb: float = Field(256, gt=0)  # memory budget of one group's training, MiB; giants are split
+    shared_mb: float = Field(1024, gt=0)  # memory budget of a model learned from all groups, MiB; beyond it a sample
     high_volume_share: Share = 0.02  # share of series, by recent volume, that the deep model is offered to
     preset: Literal["fast", "default", "best"] = "default"  # set of candidates; see docs/accuracy.md
     candidates: list[Candidate] = []  # models a group may choose from; none: those of the preset

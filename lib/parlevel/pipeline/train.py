@@ -10,6 +10,7 @@ import json
 import logging
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -23,10 +24,12 @@ from parlevel.domain.features.channels import with_known_future
 from parlevel.domain.forecast.build import libraries
 from parlevel.domain.forecast.compress import smaller_rows
 from parlevel.domain.forecast.crossval import BacktestRow, GroupResult, ModelRow, Spec, train_group
+from parlevel.domain.forecast.registry import SHARED
 from parlevel.domain.panel import Panel, rows_to_lists
 from parlevel.domain.periods import Period, to_date
 from parlevel.errors import DataError, offenders
 from parlevel.pipeline.train_groups import assignment, grouped, has_deep, pick, teachers, union_columns, union_rows
+from parlevel.pipeline.train_shared import hand_out, shared_models, take_over
 from parlevel.schemas import contract
 from parlevel.spark.grouped import apply_groups
 from parlevel.spark.tables import Tables
@@ -46,7 +49,8 @@ def run(tables: Tables, cfg: Config) -> str:
     rows = grouped(tables.read("features"), tables.read("series_profile"), cfg=cfg).persist()
     try:
         n_groups = rows.select("group_id").distinct().count()
-        trained = transform(rows, cfg=cfg).persist(StorageLevel.DISK_ONLY)
+        shared = shared_models(rows, spec(cfg, deep=True), cfg=cfg)
+        trained = transform(rows, shared, cfg=cfg).persist(StorageLevel.DISK_ONLY)
         try:
             for name in KINDS:
                 tables.write(name, pick(trained, name, contract(name).data_columns), files=8)
@@ -57,16 +61,17 @@ def run(tables: Tables, cfg: Config) -> str:
     return _report(tables.read("models"), n_groups, cfg)
 
 
-def transform(rows: DataFrame, *, cfg: Config) -> DataFrame:
+def transform(rows: DataFrame, shared: DataFrame | None = None, *, cfg: Config) -> DataFrame:
     """Train every group: rows of all three tables, with the table's name in `kind`.
 
     Args:
         rows: from `train_groups.grouped`.
+        shared: from `train_shared.shared_models`.
         cfg: the configuration.
     """
     bound = cfg.train.max_loss_pct if cfg.train.compress else None
     fn = partial(_train, plain=spec(cfg), deep=spec(cfg, deep=True), period=cfg.calendar.period, max_loss_pct=bound)
-    return apply_groups(rows, ["group_id"], fn, OUTPUT, assignment=assignment(rows))
+    return apply_groups(hand_out(rows, shared), ["group_id"], fn, OUTPUT, assignment=assignment(rows))
 
 
 def spec(cfg: Config, deep: bool = False) -> Spec:
@@ -79,7 +84,7 @@ def spec(cfg: Config, deep: bool = False) -> Spec:
     made = Spec(
         horizon=cfg.calendar.horizon,
         levels=tuple(cfg.forecast.levels),
-        candidates=tuple((c.model, dict(c.parameters)) for c in offered),
+        candidates=tuple((SHARED * (c.scope == "all") + c.model, dict(c.parameters)) for c in offered),
         floor=cfg.train.floor,
         folds=cfg.train.folds,
         fold_step=cfg.train.fold_step,
@@ -99,8 +104,9 @@ def spec(cfg: Config, deep: bool = False) -> Spec:
 
 def _train(table: pa.Table, *, plain: Spec, deep: Spec, period: Period, max_loss_pct: float | None = None) -> pa.Table:
     """One group's rows in, rows of all three tables out; a group that fails becomes a row that says so."""
+    table, ready = take_over(table)
     group, high = table["group_id"][0].as_py(), bool(table["high_volume"][0].as_py())
-    chosen_spec = deep if high else plain
+    chosen_spec = replace(deep if high else plain, ready=ready)
     started = time.perf_counter()
     panel = with_known_future(Panel.from_arrow(teachers(table)[0], period))
     try:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import date
+from typing import Any
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from parlevel.errors import ConfigError
+from parlevel.registry import nearest
 from parlevel.schemas import contract
 from parlevel.sources.base import contract_frame
 
@@ -31,6 +35,27 @@ def terms(given: DataFrame | None, ruled: DataFrame) -> DataFrame:
     values |= {name: F.col(f"given_{name}") for name in optional}
     values["assumed"] = filled | F.coalesce("given_assumed", F.lit(False))
     return contract_frame(joined, "supply_terms", **values)
+
+
+def set_for_all(made: DataFrame, values: Mapping[str, Any]) -> DataFrame:
+    """Supply terms with some columns set to one value for every series; the rows then count as assumed.
+
+    Args:
+        made: contract supply_terms.
+        values: column -> value, from `source.terms`.
+
+    Raises:
+        ConfigError: a name is no column of supply_terms, or names the series.
+    """
+    known = [
+        column.name for column in contract("supply_terms").data_columns if column.name not in ("series_id", "assumed")
+    ]
+    for name in values:
+        if name not in known:
+            raise ConfigError(f"source.terms must name columns of supply_terms. Got {name!r}.{nearest(name, known)}")
+    if not values:
+        return made
+    return contract_frame(made, "supply_terms", assumed=F.lit(True), **{k: F.lit(v) for k, v in values.items()})
 
 
 def stock(given: DataFrame | None, ruled: DataFrame, cutoff: date) -> DataFrame:

@@ -23,6 +23,7 @@ from parlevel.domain.forecast.calibrate import spread
 from parlevel.domain.forecast.choose import PRIOR_CORRELATION, Choice, blended, choose, learn_spread
 from parlevel.domain.forecast.paths import content_keys
 from parlevel.domain.forecast.scores import Backtest, metrics
+from parlevel.domain.forecast.shared import Ready, is_shared, load_shared
 from parlevel.domain.panel import Panel
 
 CHOSEN = "chosen"
@@ -36,15 +37,13 @@ class Spec:
     """What `train_group` needs to know of the configuration.
 
     Attributes:
-        horizon: periods ahead.
-        levels: quantile levels, increasing.
+        horizon, levels: periods ahead; quantile levels, increasing.
         candidates: (registry name, hyperparameters) of each model to try.
         floor: the model that must exist; added to the candidates when it is not among them.
         folds, fold_step: rolling cutoffs and the periods between them.
-        loss: what the choice minimises.
-        blend: try blends of two.
+        loss, blend: what the choice minimises; whether blends are tried.
         seed: of every draw.
-        shared: further settings offered to all models (lags, windows, halflives).
+        shared: further settings offered to all models (lags, windows, halflives); `ready`: those learned already.
     """
 
     horizon: int
@@ -57,6 +56,7 @@ class Spec:
     blend: bool = True
     seed: int = 0
     shared: Mapping[str, Any] = field(default_factory=dict)
+    ready: Ready = field(default_factory=dict)
 
     def offered(self) -> dict[str, Mapping[str, Any]]:
         """Candidates by name, the floor among them."""
@@ -67,6 +67,10 @@ class Spec:
         """A new model of that name with this spec's settings."""
         shared = {**self.shared, "horizon": self.horizon, "seed": self.seed}
         return build(name, self.offered()[name], shared)
+
+    def fitted(self, name: str, panel: Panel) -> Forecaster:
+        """That model fitted to a panel; one learned from all groups is only looked up."""
+        return load_shared(name, panel.cutoff, self.ready) if is_shared(name) else self.build(name).fit(panel)
 
 
 @dataclass(frozen=True)
@@ -110,11 +114,7 @@ class GroupResult:
 
 
 def train_group(panel: Panel, spec: Spec) -> GroupResult:
-    """Train one group.
-
-    Args:
-        panel: the group's series; row order and names have no influence.
-        spec: see `Spec`.
+    """Train one group; row order and names of its series have no influence.
 
     Raises:
         DataError: not even the floor could be fitted.
@@ -169,7 +169,7 @@ def _run_folds(
 def _backtest(panel: Panel, spec: Spec, name: str, cut: Cut, levels: NDArray[np.float64]) -> Backtest:
     started = time.perf_counter()
     past = panel.at(cut.cutoff, spec.horizon)
-    model = spec.build(name).fit(past)
+    model = spec.fitted(name, past)
     mean, quantiles = distribution(model, spec.horizon, levels, past)
     seconds = time.perf_counter() - started
     actual, available = panel.after(cut.cutoff, spec.horizon)
@@ -223,7 +223,7 @@ def _fit_chosen(
                 continue
             try:
                 started = time.perf_counter()
-                fitted[name] = (spec.build(name).fit(panel), time.perf_counter() - started)
+                fitted[name] = (spec.fitted(name, panel), time.perf_counter() - started)
             except Exception as error:
                 if name == spec.floor:
                     raise

@@ -28,6 +28,10 @@ FORECASTERS: dict[str, str] = {
 }
 
 
+SHARED = "global_"
+"""What a candidate's name begins with when one model is learned from all groups; see `shared`."""
+
+
 def forecaster(name: str, **hyperparameters: Any) -> Forecaster:
     """A new forecaster of that name.
 
@@ -39,6 +43,6 @@ def forecaster(name: str, **hyperparameters: Any) -> Forecaster:
 
 
 def forecaster_class(name: str) -> type[Forecaster]:
-    """The class behind a name, to load a stored model with `from_bytes`."""
-    found: type[Forecaster] = resolve("forecaster", FORECASTERS, name)
+    """The class behind a name, to load a stored model with `from_bytes`; of a shared model as of its own kind."""
+    found: type[Forecaster] = resolve("forecaster", FORECASTERS, name.removeprefix(SHARED))
     return found
