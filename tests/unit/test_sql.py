@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pyarrow as pa
 import pytest
+from deltalake import write_deltalake
 
 import sample_warehouse as sample
 from parlevel.errors import DataError
 from parlevel.report.views import VIEWS
 from parlevel.report.warehouse import Warehouse, choose_run, open_warehouse
+from parlevel.schemas import TABLES
 
 LINE = {
     "series_id": "A", "product_id": "P", "location_id": "S", "supplier_id": "V", "receipt_date": date(2024, 1, 5),
@@ -190,6 +194,42 @@ def test_no_warehouse_says_to_run_first(tmp_path: Path):
 def test_bad_queries_teach(warehouse: Warehouse, query: str, message: str):
     with pytest.raises(DataError, match=message):
         warehouse.ask(query)
+
+
+def test_the_process_ends_well_after_a_limited_query(tmp_path: Path):
+    """Readers that work ahead in threads of their own abort the interpreter about one time in ten."""
+    many = pa.table({"step": pa.array(range(200_000), pa.int32()), "run_id": pa.repeat("r1", 200_000)})
+    for _ in range(8):
+        write_deltalake(str(tmp_path / "forecast"), many, mode="append", partition_by=["run_id"])
+    rows = pa.Table.from_pylist([run_row("r1", "forecast", 0)])
+    write_deltalake(str(tmp_path / "runs"), rows.drop_columns(["input_versions", "row_counts"]))
+    script = (
+        "import sys; from parlevel.report.warehouse import open_warehouse;"
+        "print(open_warehouse(sys.argv[1]).ask('SELECT * FROM forecast LIMIT 1').num_rows)"
+    )
+    for _ in range(5):
+        done = subprocess.run(
+            [sys.executable, "-c", script, str(tmp_path)], capture_output=True, text=True, timeout=60, check=False
+        )
+        assert (done.returncode, done.stdout) == (0, "1\n"), done.stderr[-2000:]
+
+
+def test_a_column_that_an_older_version_did_not_write_is_null(tmp_path: Path):
+    rows = pa.Table.from_pylist([run_row("r1", "train", 0)])
+    write_deltalake(str(tmp_path / "runs"), rows.drop_columns(["input_versions", "row_counts"]))
+    old = pa.table({"group_id": ["g"], "model": ["forest"], "chosen": [True], "run_id": ["r1"]})
+    write_deltalake(str(tmp_path / "models"), old, partition_by=["run_id"])
+    house = open_warehouse(tmp_path)
+    assert house.rows("SELECT group_id, model, note, fit_seconds FROM models") == [
+        {"group_id": "g", "model": "forest", "note": None, "fit_seconds": None}
+    ]
+    assert house.ask("SELECT * FROM models").column_names == list(TABLES["models"].names)
+
+
+def test_queries_read_the_warehouse_and_nothing_else(warehouse: Warehouse, tmp_path: Path):
+    (tmp_path / "x.csv").write_text("a\n1\n")
+    with pytest.raises(DataError, match="disabled"):
+        warehouse.ask(f"SELECT * FROM read_csv('{tmp_path}/x.csv')")
 
 
 def test_show_tables_lists_views_and_tables_with_their_rows(warehouse: Warehouse):

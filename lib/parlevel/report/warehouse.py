@@ -16,10 +16,10 @@ import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 from deltalake import DeltaTable
-from pyarrow.dataset import Dataset
 
 from parlevel.errors import DataError
 from parlevel.registry import nearest
+from parlevel.report.delta import allow, is_delta, relation, table_place
 from parlevel.report.views import VIEWS
 from parlevel.schemas import STAGES, TABLES
 
@@ -134,23 +134,20 @@ def open_warehouse(root: str | Path, run_id: str | None = None, outputs: Mapping
         )
     if run_id is None or outputs is None:
         columns = ["run_id", "stage", "status", "output_run_id", "started_at"]
-        run_id, outputs = choose_run(delta_dataset(place, "runs").to_table(columns=columns), run_id)
+        run_id, outputs = choose_run(DeltaTable(table_place(place, "runs")).to_pyarrow_table(columns=columns), run_id)
     connection = duckdb.connect(":memory:")
     connection.execute("SET enable_progress_bar = false")  # it would go to stdout, into the answer
     connection.execute("CREATE SCHEMA history")
     tables = tuple(name for name in TABLES if is_delta(place, name))
     for name in tables:
         maker = run_id if name == "runs" else outputs.get(TABLES[name].stage)
-        connection.register(f"_all_{name}", delta_dataset(place, name))
-        connection.execute(f'CREATE VIEW history."{name}" AS SELECT * FROM "_all_{name}"')
+        connection.execute(f'CREATE VIEW history."{name}" AS {relation(connection, place, name)}')
         if maker is not None:
-            connection.register(f"_run_{name}", delta_dataset(place, name, maker))
-            connection.execute(f'CREATE VIEW "{name}" AS SELECT * FROM "_run_{name}"')
+            connection.execute(f'CREATE VIEW "{name}" AS {relation(connection, place, name, maker)}')
     shown = tuple(name for name in tables if name == "runs" or TABLES[name].stage in outputs)
     warehouse = Warehouse(place, run_id, outputs, shown, connection)
     warehouse.views = _make_views(connection, shown)
-    connection.execute("SET enable_external_access = false")
-    connection.execute("SET lock_configuration = true")
+    allow(connection, place)
     return warehouse
 
 
@@ -172,28 +169,6 @@ def choose_run(log: pa.Table, run_id: str | None = None) -> tuple[str, dict[str,
     outputs = {row["stage"]: row["output_run_id"] for row in done}
     outputs |= {row["stage"]: row["output_run_id"] for row in done if row["run_id"] == chosen}
     return chosen, {stage: outputs[stage] for stage in STAGES if stage in outputs}
-
-
-def table_place(root: str, name: str) -> str:
-    """Folder or URI of a table."""
-    if "://" in root:
-        return f"{root.rstrip('/')}/{name}"
-    return str(Path(root).expanduser().resolve() / name)
-
-
-def is_delta(root: str, name: str) -> bool:
-    """Whether a Delta table of that name is there."""
-    return DeltaTable.is_deltatable(table_place(root, name))
-
-
-def delta_dataset(root: str, name: str, run_id: str | None = None) -> Dataset:
-    """A table as a lazy dataset: all of it, or one run's slice (only those files are opened)."""
-    table = DeltaTable(table_place(root, name))
-    whole = run_id is None or "run_id" not in table.metadata().partition_columns
-    if not whole:
-        return table.to_pyarrow_dataset(partitions=[("run_id", "=", run_id)])
-    dataset = table.to_pyarrow_dataset()
-    return dataset if run_id is None else dataset.filter(pc.field("run_id") == run_id)
 
 
 def _make_views(connection: duckdb.DuckDBPyConnection, tables: tuple[str, ...]) -> tuple[str, ...]:
