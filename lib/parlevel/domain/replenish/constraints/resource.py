@@ -21,6 +21,7 @@ KINDS: dict[str, str] = {
 }
 """Kind of resource -> what it counts: orders placed at a step, receipts in a period, or stock at its end."""
 
+GATES = ("supplier_min", "truck")
 CAPACITIES = ("budget", "inbound", "storage")
 MEASURES = ("value", "units", "weight", "volume")
 

@@ -1,9 +1,10 @@
 """Items that share resources: column generation with a Lagrangian bound, an integer master, a repair.
 
 GLOP prices what is shared; the dynamic programme answers with each item's cheapest plan at those prices, which gives
-both a new column and a lower bound that holds for every plan of the group; the loop stops at the gap asked for. An
-integer program then picks one plan per item. Source: Gilmore & Gomory (1961); Farley (1990) for the bound on the way;
-Wentges (1997) for pricing at a point between the best and the newest duals.
+both a new column and a lower bound that holds for every plan of the group; the loop stops at the gap asked for. Plans
+are then priced for whole trucks and repaired; in small groups an integer program picks them. Source: Gilmore & Gomory
+(1961); Farley (1990) for the bound on the way; Wentges (1997) for pricing at a point between the best and the newest
+duals.
 """
 
 from __future__ import annotations
@@ -15,7 +16,8 @@ import numpy as np
 from parlevel.domain.replenish.base import Floats, Ints
 from parlevel.domain.replenish.batch import Batch, StepPlans, StepPrices
 from parlevel.domain.replenish.constraints.attainable import attainable
-from parlevel.domain.replenish.constraints.resource import CAPACITIES, Row, order_step, weights
+from parlevel.domain.replenish.constraints.resource import CAPACITIES, Row
+from parlevel.domain.replenish.solvers.binding import binding
 from parlevel.domain.replenish.solvers.linear import WORK, solve_integer, solve_linear
 from parlevel.domain.replenish.solvers.master import Columns, Master, make_columns
 from parlevel.domain.replenish.solvers.outcome import Effort, GroupPlan
@@ -27,6 +29,10 @@ from parlevel.errors import SolverError
 MORE_ROWS = 5
 # Rounds of columns for the steps and trucks of an integer plan.
 DEEPER = 3
+# Items x gates beyond which an integer program is not asked: it took 6 times as long, for plans that cost more.
+LARGE = 100
+# Shares from which a gate of the relaxation is rounded up, tried in turn.
+THRESHOLDS = (0.5, 0.2, 0.8)
 
 Point = tuple[Floats, Floats]
 """Duals: (price of every row, link of every gate and item); see `Master.split_duals`."""
@@ -65,7 +71,7 @@ class _Group:
         self.master = Master(batch.n, [])
         self.bound = float(self.free.priced.sum())
         self.rounds = 0
-        self.share = np.zeros(0)
+        self.share = self.gates = np.zeros(0)
         self.note = ""
         self._watch(self._broken(np.arange(batch.n)) | {k for k in self.whole.truck if rows[k].cost > 0})
 
@@ -88,11 +94,13 @@ class _Group:
         bound = min(self.bound - paid, objective)
         close = objective - bound <= self.effort.max_gap * max(abs(bound), 1e-9)
         status = "optimal" if close else "heuristic" if status == "heuristic" else "feasible"
+        rows, moved = [*self.master.rows, *self.tolls], np.abs(units[:, 0] - alone[:, 0]) > 1e-9
+        paid_at = [*self.prices[0], *(row.price or 0.0 for row in self.tolls)]
         prices = {row.label: float(p) for row, p in zip(self.master.rows, self.prices[0], strict=True) if p != 0}
         prices |= {row.label: row.price for row in self.tolls if row.price}
         return GroupPlan(
             units, alone, "relaxed" if relaxed and status != "heuristic" else status, objective, bound, self.rounds,
-            relaxed, self._words(status), prices, self._binding(units, alone),
+            relaxed, self._words(status), prices, binding(self.batch, rows, paid_at, moved),
         )  # fmt: skip
 
     def _search(self) -> tuple[Ints, str]:
@@ -151,6 +159,7 @@ class _Group:
                 return
             self.rounds += 1
             self.share = relaxation.x[: len(self.columns.item)]
+            self.gates = relaxation.x[len(self.columns.item) :]
             price, link = self.master.split_duals(relaxation.duals)
             points = [(price, link)]
             if self.best is not None:
@@ -162,14 +171,17 @@ class _Group:
     def _choose(self) -> tuple[Ints, str]:
         """(n,) the column of each item, and how it was found.
 
-        Where trucks or minimums leave a gap, columns are made for the steps and trucks of the plan found, which the
-        relaxation has no use for, and the program is solved again.
+        Where trucks or minimums leave a gap, columns are made for whole gates, which the relaxation has no use for.
         """
         rounded = repair(self.whole, self.columns, self._largest())
         if self._value(rounded) - self.bound <= 0.5 * self.effort.max_gap * max(abs(self.bound), 1e-9):
             return rounded, "rounded"
+        rounded, found = self._dive(rounded)
+        large = self.batch.n * max(1, len(self.master.gates)) > LARGE
+        if found == "rounded" and (large or self._close(rounded)):
+            return rounded, found
         chosen, gates, status = self._pick(rounded)
-        if self._value(rounded) < self._value(chosen) and not self._broken(rounded):
+        if self._value(rounded) < self._value(chosen) and found == "rounded":
             chosen = rounded
         if status != "integer" or not len(gates) or self._close(chosen):
             return chosen, status
@@ -178,6 +190,23 @@ class _Group:
             if status == "integer" and self._value(again) < self._value(chosen):
                 return again, status
         return chosen, "integer"
+
+    def _dive(self, start: Ints) -> tuple[Ints, str]:
+        """(n,) the column of each item, and how it was found: gates rounded at several thresholds, then repaired."""
+        best, status = start, "rounded" if not self._broken(start) else "heuristic"
+        relaxed = self.gates
+        if not len(relaxed):
+            return best, status
+        for threshold in THRESHOLDS:
+            if self.left() < 0.3 * self.effort.time_limit:
+                break
+            self._deepen(np.ceil(relaxed - threshold))
+            found = repair(self.whole, self.columns, self._largest())
+            if not self._broken(found) and (status == "heuristic" or self._value(found) < self._value(best)):
+                best, status = found, "rounded"
+            if self._close(best):
+                break
+        return best, status
 
     def _largest(self) -> Ints:
         """(n,) each item's column with the largest share in the relaxation."""
@@ -190,7 +219,7 @@ class _Group:
         """One integer program: (column of each item, how often each gate opens, how it was found)."""
         columns, c = self.columns.of(self.watched), len(self.columns.item)
         program, work = self.master.program(columns), WORK[self.effort.solver]
-        cheapest, nothing = self._cheapest(), np.zeros(0)
+        cheapest, nothing = self.columns.cheapest(self.batch.n), np.zeros(0)
         try:
             seconds = max(self.left(), 0.1 * self.effort.time_limit)
             gap = 0.25 * self.effort.max_gap
@@ -214,7 +243,9 @@ class _Group:
                 break
             program = self.master.with_gates(self.master.program(self.columns.of(self.watched)), gates)
             try:
-                price = self.master.raw_prices(solve_linear(program, self.left()).duals)
+                relaxation = solve_linear(program, self.left())
+                price = self.master.raw_prices(relaxation.duals)
+                self.share = relaxation.x[: len(self.columns.item)]
             except SolverError as error:
                 self.note = str(error)
                 break
@@ -235,12 +266,6 @@ class _Group:
     def _close(self, chosen: Ints) -> bool:
         """Whether a choice is within the gap asked for."""
         return self._value(chosen) - self.bound <= self.effort.max_gap * max(abs(self.bound), 1e-9)
-
-    def _cheapest(self) -> Ints:
-        """(n,) each item's cheapest column."""
-        order = np.lexsort((self.columns.cost, self.columns.item))
-        first = np.searchsorted(self.columns.item[order], np.arange(self.batch.n))
-        return order[first]
 
     def _solve(self, parts: list[StepPrices]) -> tuple[Columns, StepPlans]:
         """Every item's best plan at several price vectors."""
@@ -273,22 +298,3 @@ class _Group:
             fixed[0, :, self.master.rows[k].step] += link[order]
         stock = None if own.stock is None or self.base.stock is None else own.stock + self.base.stock
         return StepPrices(own.unit + self.base.unit, fixed, stock)
-
-    def _binding(self, units: Floats, alone: Floats) -> list[str]:
-        """(n,) the row with the largest price effect on an item whose first order was moved."""
-        rows = [*self.master.rows, *self.tolls]
-        price = [*self.prices[0], *(row.price or 0.0 for row in self.tolls)]
-        moved = np.abs(units[:, 0] - alone[:, 0]) > 1e-9
-        out = [""] * self.batch.n
-        if not rows:
-            return out
-        effect = np.zeros((self.batch.n, len(rows)))
-        for k, row in enumerate(rows):
-            each = np.abs(price[k]) * weights(self.batch.terms, row.measure)
-            # What holds for the first order comes first; a minimum binds by its links even where its price is nil.
-            first = (order_step(row, self.batch.terms, self.batch.horizon) == 0) | (row.basis == "stock")
-            counts = (np.abs(price[k]) > 0) | (k in self.master.gates)
-            effect[:, k] = np.where(first & counts, 1.0 + each, each / (1.0 + each) + 1e-9 / (1 + row.step))
-        for item in np.flatnonzero(moved):
-            out[item] = rows[int(effect[item].argmax())].label
-        return out

@@ -42,6 +42,11 @@ class Columns:
         """The same plans with the usage of some rows only."""
         return Columns(self.item, self.units, self.cost, self.use[:, rows])
 
+    def cheapest(self, n: int) -> Ints:
+        """(n,) each item's cheapest plan; every item has one."""
+        order = np.lexsort((self.cost, self.item))
+        return order[np.searchsorted(self.item[order], np.arange(n))]
+
     def add(self, other: Columns) -> int:
         """Append the plans that are not there yet; returns how many were new."""
         both = np.concatenate([self.units, other.units])
