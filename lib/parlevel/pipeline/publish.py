@@ -11,7 +11,8 @@ from parlevel.config import Config
 from parlevel.report.render import write_report
 from parlevel.report.summary import summarise, text
 from parlevel.report.views import VIEWS, View
-from parlevel.report.warehouse import is_delta, open_warehouse
+from parlevel.report.delta import is_delta
+from parlevel.report.warehouse import open_warehouse
 from parlevel.schemas import STAGES, TABLES, of_stage
 from parlevel.spark.tables import Tables
 
