@@ -231,7 +231,6 @@ def test_looking_needs_no_spark_and_no_heavy_library(built: Path):
     assert (built / "r.html").stat().st_size > 10_000
 
 
-@pytest.mark.slow  # depends on the second at which the signal arrives
 def test_ctrl_c_stops_a_long_query(built: Path):
     query = "SELECT sum(a.range * b.range) FROM range(100000000) a, range(100000) b"
     script = (
