@@ -8,10 +8,10 @@ from collections.abc import Collection, Mapping
 from pyspark.sql import SparkSession
 
 from parlevel.config import Config
+from parlevel.report.delta import is_delta
 from parlevel.report.render import write_report
 from parlevel.report.summary import summarise, text
 from parlevel.report.views import VIEWS, View
-from parlevel.report.delta import is_delta
 from parlevel.report.warehouse import open_warehouse
 from parlevel.schemas import STAGES, TABLES, of_stage
 from parlevel.spark.tables import Tables

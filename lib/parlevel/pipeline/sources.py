@@ -97,7 +97,8 @@ def _write_ruled(tables: Tables, given: Mapping[str, DataFrame], cutoff: date, c
     profiles = suppliers.assign(known, cfg).persist()
     try:
         terms = assumed.supply_terms(profiles, cfg)
-        _write(tables, "supply_terms", complete.set_for_all(complete.terms(given.get("supply_terms"), terms), cfg.source.terms))
+        whole = complete.terms(given.get("supply_terms"), terms)
+        _write(tables, "supply_terms", complete.set_for_all(whole, cfg.source.terms))
         terms = tables.read("supply_terms")
         stock = assumed.inventory(profiles, terms, cutoff, cfg)
         _write(tables, "inventory", complete.stock(given.get("inventory"), stock, cutoff))
