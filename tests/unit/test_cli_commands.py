@@ -91,6 +91,18 @@ def test_sql_as_a_table_stops_at_the_limit_and_says_so(call):
     assert f"{sample.N} rows, 2 shown" in out
 
 
+def test_a_row_too_wide_for_the_screen_is_printed_as_a_block(call, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    _, out, _ = call("sql", "SELECT * FROM orders_today LIMIT 2")
+    assert sum(line.split()[:1] == ["series_id"] for line in out.splitlines()) == 2
+    assert max(map(len, out.splitlines())) <= 80
+    monkeypatch.setenv("COLUMNS", "60")
+    _, out, _ = call(
+        "sql", "SELECT 'a' AS item, 1740.4::DOUBLE AS worth, 579::DOUBLE AS units, 0.12345::DOUBLE AS odds"
+    )
+    assert [cell.strip() for cell in out.splitlines()[3].strip("│").split("│")] == ["a", "1,740.40", "579", "0.1235"]
+
+
 def test_sql_reads_standard_input(call, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("sys.stdin", io.StringIO("SELECT 41 + 1 AS answer"))
     assert call("sql", "-", "-f", "csv")[1] == "answer\n42\n"

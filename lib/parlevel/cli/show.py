@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
     from parlevel.report.summary import Summary
 
+NARROW = 12
+"""Characters that a column must have before its text is folded."""
+
 
 def show_answer(table: pa.Table, form: str, limit: int) -> None:
     """Print a query's answer to stdout; CSV and JSON are complete, a table stops at `limit` rows."""
@@ -39,28 +42,60 @@ def show_answer(table: pa.Table, form: str, limit: int) -> None:
 
 
 def _print(table: pa.Table, limit: int) -> None:
+    """A table as wide as the screen; where columns would get too narrow to read, a block per row."""
+    rows = [
+        {name: _cell(value) for name, value in row.items()}
+        for row in table.slice(0, limit).to_pylist(maps_as_pydicts="lossy")
+    ]
+    screen = Console()
+    widths = [max([len(name), *(len(row[name]) for row in rows)]) for name in table.column_names]
+    # What would have to be folded gets at least NARROW characters a line, or the table is no longer readable.
+    if sum(min(width, NARROW) + 3 for width in widths) + 1 <= screen.width or not rows:
+        screen.print(_grid(table, rows))
+    else:
+        for row in rows:
+            screen.print(_block(row))
+    more = f", {limit:,} shown (--limit)" if table.num_rows > limit else ""
+    screen.print(f"{table.num_rows:,} row{'' if table.num_rows == 1 else 's'}{more}", style="dim")
+
+
+def _grid(table: pa.Table, rows: list[dict[str, str]]) -> Table:
     out = Table(header_style="bold", row_styles=["", "dim"])
     for field in table.schema:
         number = str(field.type) in ("double", "float") or str(field.type).startswith(("int", "uint", "decimal"))
         out.add_column(Text(field.name), justify="right" if number else "left", overflow="fold")
-    for row in table.slice(0, limit).to_pylist(maps_as_pydicts="lossy"):
-        out.add_row(*(Text(_cell(value)) for value in row.values()))
-    screen = Console()
-    screen.print(out)
-    more = f", {limit:,} shown (--limit)" if table.num_rows > limit else ""
-    screen.print(f"{table.num_rows:,} row{'' if table.num_rows == 1 else 's'}{more}", style="dim")
+    for row in rows:
+        out.add_row(*(Text(value) for value in row.values()))
+    return out
+
+
+def _block(row: dict[str, str]) -> Table:
+    out = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
+    for name, value in row.items():
+        out.add_row(Text(name, style="dim"), Text(value))
+    out.add_row("", "")
+    return out
 
 
 def _cell(value: Any) -> str:
     if value is None:
         return ""
     if isinstance(value, float):
-        return f"{value:,.4g}" if abs(value) < 1000 else f"{value:,.1f}"
+        return _number(value)
     if isinstance(value, list) and len(value) > 6:
         return f"[{', '.join(_cell(item) for item in value[:5])}, ... {len(value)} values]"
     if isinstance(value, list):
         return f"[{', '.join(_cell(item) for item in value)}]"
     return f"<{len(value):,} bytes>" if isinstance(value, bytes) else str(value)
+
+
+def _number(value: float) -> str:
+    """Four significant digits, or two decimals where that is more; whole numbers without decimals."""
+    if not math.isfinite(value):
+        return str(value)
+    if value == round(value) and abs(value) < 1e15:
+        return f"{value:,.0f}"
+    return f"{value:,.2f}" if abs(value) >= 10 else f"{value:,.4g}"
 
 
 def _plain(value: Any) -> Any:

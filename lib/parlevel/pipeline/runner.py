@@ -115,9 +115,7 @@ def _compute(book: RunBook, stage: str) -> Event:
         if missing:
             raise DataError(f"stage {stage!r} must write all its tables. It left out {missing}.")
     except Exception as error:
-        book.record(
-            stage, "failed", tables, started, time.monotonic() - clock, f"{type(error).__name__}: {error}"[:2000]
-        )
+        _record_failure(book, stage, tables, started, time.monotonic() - clock, error)
         log.error("run=%s stage=%s failed: %s", book.run_id, stage, error)
         raise
     seconds = time.monotonic() - clock
