@@ -39,7 +39,7 @@
       });
     });
     var from = shown.length ? page * size + 1 : 0;
-    count.textContent = "lines " + from.toLocaleString("en") + " to " + Math.min(shown.length, (page + 1) * size).toLocaleString("en") +
+    count.textContent = !shown.length ? "no line has all these words" : "lines " + from.toLocaleString("en") + " to " + Math.min(shown.length, (page + 1) * size).toLocaleString("en") +
       " of " + shown.length.toLocaleString("en");
     back.disabled = page === 0;
     next.disabled = page >= pages - 1;

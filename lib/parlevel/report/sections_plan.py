@@ -64,6 +64,10 @@ def policies(house: Warehouse, cfg: Config, say: Words) -> Section:
     )
     if PERFECT in by:
         out.lead += f" {PERFECT}: the plan's policy told the demand that came, which no forecast can beat by much."
+    out.lead += (
+        " Replenishment accuracy: how close the units ordered came to those that perfect knowledge would have ordered; "
+        "safety stock counts against it, so more service means less of it."
+    )
     parts = ("holding", "shortage", "order")
     bars = [(row["policy"], {part: row[f"{part}_cost"] for part in parts}) for row in rows]
     svg = charts.stacked(bars, say.currency, "Cost by policy, split into holding, shortage and order cost")
@@ -106,13 +110,13 @@ def order_plan(house: Warehouse, cfg: Config, say: Words) -> Section:
         out.lead = "No order plan in this run."
         return out
     rows = data.order_lines(house, cfg.report.rows)
-    out.title = (
-        f"{plural(about['lines'], 'line')} worth {say.money(about['value'])} to order on {day(about['day'])}; "
-        f"{plural(about['all_lines'], 'line')} worth {say.money(about['all_value'])} over the horizon"
-    )
+    out.title = f"{plural(about['lines'], 'line')} worth {say.money(about['value'])} to order on {day(about['day'])}"
     out.lead = (
         f"For {plural(about['n_series'], 'series', 'series')}. Every line says why it is there; the download also has "
-        "the inventory position, the demand over the protection interval and the safety stock."
+        "the inventory position, the demand over the protection interval and the safety stock. The plan has "
+        f"{plural(about['all_lines'], 'line')} worth {say.money(about['all_value'])} over the horizon, but that is no "
+        "purchase budget: lines after the first order date must cover every course that demand may take until then, "
+        "and each is decided again once the demand before it is known."
     )
     if about["all_lines"] > len(rows):
         out.note = (
@@ -181,13 +185,18 @@ def inventory(house: Warehouse, cfg: Config, say: Words) -> Section:
             f"{plural(row['orders'], 'order')} of {units(row['units'])} units worth {say.money(row['value'])}; "
             f"{units(lost)} units of demand expected to be lost"
         )
-        pictures.append(figure(charts.projection(days, parts, label), text(row["name"] or row["series_id"]), note))
+        pictures.append(figure(charts.projection(days, parts, label), _named(row), note))
     legend = (
         '<span><i class="stroke k0"></i>expected stock</span><span><i class="band90"></i>9 of 10 cases</span>'
         '<span><i class="k2"></i>receipts</span>'
     )
     out.blocks += [{"kind": "legend", "html": Markup(legend)}, {"kind": "figures", "figures": pictures}]
     return out
+
+
+def _named(row: data.Row) -> str:
+    """A series by its name and, since names repeat, its id."""
+    return f"{row['name']} · {row['series_id']}" if row["name"] else str(row["series_id"])
 
 
 def solves(house: Warehouse, cfg: Config, say: Words) -> Section:
