@@ -162,5 +162,5 @@ def _report(tables: Tables, n_series: int) -> str:
     return (
         f"{n_series:,} series in {sum(r['count'] for r in status):,} groups: {words}; orders worth "
         f"{float(total['value'] or 0):,.0f} over the horizon, the first on {today}; "
-        f"all groups within {100 * gap:.2f} % of their bounds"
+        f"together within {100 * gap:.2f} % of their bounds"
     )
