@@ -73,6 +73,16 @@ def test_a_run_that_reuses_everything_says_so(stub, built: Path, capsys: pytest.
     assert "no model trained" in capsys.readouterr().out
 
 
+def test_a_wrong_source_or_option_stops_before_spark(stub, built: Path, capsys: pytest.CaptureFixture[str]):
+    assert call(built, "run", "--set", "source.name=vn3") == 2
+    assert call(built, "run", "--set", "source.options.levl=chain") == 2
+    assert call(built, "config", "--set", "source.name=vn3") == 2
+    assert "stages" not in stub
+    err = capsys.readouterr().err
+    assert err.count("Did you mean 'vn2'") == 2
+    assert "source.options.levl: unknown key. Did you mean 'level'" in err
+
+
 def test_stage_runs_that_one_alone(stub, built: Path):
     assert call(built, "stage", "replenish") == 0
     assert stub["stages"] == ["replenish"]

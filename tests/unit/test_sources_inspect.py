@@ -138,6 +138,125 @@ def test_two_files_of_one_kind_are_refused(tmp_path: Path) -> None:
         draft([tmp_path / "a.csv", tmp_path / "b.csv"])
 
 
+GERMAN = "Artikelnummer;Filiale;Datum;Menge;Preis\n" + "".join(
+    f"{article};F1;{day:02d}.12.2024;{day},5;1,99\n" for article in ("A1", "A2") for day in range(1, 31)
+)
+
+
+def test_an_article_number_names_the_item_and_its_price_is_used(tmp_path: Path) -> None:
+    file = tmp_path / "german.csv"
+    file.write_text(GERMAN)
+    text = draft([file])
+    keys = {"product_id": "Artikelnummer", "location_id": "Filiale", "date": "Datum"}
+    assert tables(text)["sales"]["columns"] == {**keys, "sales": "Menge"}
+    assert tables(text)["prices"]["columns"] == {**keys, "price": "Preis"}
+    assert tables(text)["prices"]["date_format"] == "dd.MM.yyyy"
+    assert "not used" not in text
+    assert "clean" not in yaml.safe_load(text)
+    assert source("tables", Config.model_validate(yaml.safe_load(text))).fingerprint()
+
+
+def test_a_place_alone_is_no_key_of_sales(tmp_path: Path) -> None:
+    file = tmp_path / "s.csv"
+    file.write_text(GERMAN.replace("Artikelnummer", "Dings"))
+    with pytest.raises(DataError, match=r"s\.csv: no column that names the item\. Its columns: Dings, Filiale"):
+        draft([file])
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["Artikel-Nr.", "ArtikelNr", "EAN", "Material", "Item No.", "Référence", "codigo_articulo", "Codice Articolo"],
+)
+def test_items_have_many_names(name: str) -> None:
+    assert match_columns([Seen(name, "text", ("a",))]) == {"product_id": name}
+
+
+def test_what_an_item_is_called_is_not_its_id() -> None:
+    columns = [Seen("Artikel Bezeichnung", "text", ("Milch",)), Seen("Stückzahl", "number", ("1",))]
+    assert match_columns(columns) == {"sales": "Stückzahl", "name": "Artikel Bezeichnung"}
+
+
+def test_a_row_number_is_no_series(tmp_path: Path) -> None:
+    file = tmp_path / "s.csv"
+    file.write_text(
+        "id,date,store_nbr,sales\n" + "".join(f"{n},2024-01-{n % 9 + 1:02d},{n % 3},5\n" for n in range(60))
+    )
+    with pytest.raises(DataError, match="no column that names the item"):
+        draft([file])
+
+
+@pytest.mark.parametrize(("further", "adds_up"), [("Groesse", False), ("Bonnummer", True)])
+def test_what_may_be_part_of_the_item_is_asked_and_receipts_are_added_up(
+    tmp_path: Path, further: str, adds_up: bool
+) -> None:
+    file = tmp_path / "s.csv"
+    rows = [f"a,2024-01-{day:02d},{size},1\n" for day in range(1, 20) for size in "SML"]
+    file.write_text(f"sku,date,{further},qty\n" + "".join(rows))
+    text = draft([file])
+    assert (yaml.safe_load(text).get("clean") == {"duplicates": "sum"}) == adds_up
+    assert (f"product_id: [sku, {further}]" in text) == (not adds_up)
+
+
+def test_values_that_are_no_numbers_are_shown_with_their_lines(tmp_path: Path) -> None:
+    file = tmp_path / "s.csv"
+    file.write_text("sku,date,qty\na,2024-01-01,5\n\na,2024-01-02,abc\n")
+    with pytest.raises(
+        DataError, match=r"'qty' looks like the sales, but 1 of 2 values are no numbers: 'abc' \(line 4\)"
+    ):
+        draft([file])
+
+
+def test_a_long_text_is_no_fault(tmp_path: Path) -> None:
+    file = tmp_path / "s.csv"
+    file.write_text(f"sku,date,qty,note\na,2024-01-01,5,{'x' * 200_000}\n")
+    assert tables(draft([file]))["sales"]["columns"]["sales"] == "qty"
+
+
+def test_the_encoding_is_told_and_written_down(tmp_path: Path) -> None:
+    file = tmp_path / "s.csv"
+    file.write_bytes("sku,shop,date,qty\na,Köln,2024-01-01,5\n".encode("windows-1252"))
+    text = draft([file])
+    assert tables(text)["sales"]["encoding"] == "windows-1252"
+    assert "e.g. Köln" in text
+    file.write_text("sku,shop,date,qty\na,Köln,2024-01-01,5\n", encoding="utf-8")
+    assert "encoding" not in tables(draft([file]))["sales"]
+    file.write_text("sku,date,qty\na,2024-01-01,5\n", encoding="utf-16")
+    with pytest.raises(DataError, match="is UTF-16.*Save it as UTF-8"):
+        draft([file])
+
+
+def test_lines_within_quotes_are_one_row_and_a_lost_quote_swallows_nothing(tmp_path: Path) -> None:
+    file = tmp_path / "s.csv"
+    file.write_text('sku,date,qty,note\na,2024-01-01,5,"two\nlines"\na,2024-01-02,6,one\n')
+    text = draft([file])
+    assert "# 2 rows;" in text
+    assert tables(text)["sales"]["multiline"] is True
+    file.write_text('sku,date,qty,note\na,2024-01-01,5,"lost\na,2024-01-02,6,one\n')
+    text = draft([file])
+    assert "# 2 rows;" in text
+    assert "multiline" not in text
+
+
+def test_two_columns_of_one_name_and_a_first_line_of_data_are_refused(tmp_path: Path) -> None:
+    file = tmp_path / "s.csv"
+    file.write_text("sku,date,qty,Qty\na,2024-01-01,5,6\n")
+    with pytest.raises(DataError, match="Columns 3 and 4 are both named 'qty'"):
+        draft([file])
+    file.write_text("A1,2024-01-01,5\nA2,2024-01-02,6\n")
+    with pytest.raises(DataError, match=r"Its first line looks like data: A1, 2024-01-01, 5"):
+        draft([file])
+
+
+def test_a_folder_of_anything_is_refused_and_one_of_parquet_is_read(tmp_path: Path) -> None:
+    folder = tmp_path / "parts"
+    folder.mkdir()
+    pd.DataFrame({"sku": ["a"], "date": ["2024-01-01"], "qty": [1]}).to_parquet(folder / "0.parquet")
+    assert tables(draft([folder]))["sales"]["format"] == "parquet"
+    (folder / "a.sql").write_text("SELECT 1")
+    with pytest.raises(DataError, match=r"is a folder without _delta_log\. Give files"):
+        draft([folder])
+
+
 def test_names_decide_before_words_and_values_have_a_say() -> None:
     columns = [
         Seen("qty returned", "number", ("0",)), Seen("Qty", "number", ("1",)), Seen("date", "text", ("soon",)),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +31,7 @@ SALES = {"path": "s.csv", "columns": {"series_id": "sku", "date": "day", "sales"
 
 
 def test_an_unknown_source_names_the_nearest() -> None:
-    with pytest.raises(ConfigError, match=r"source\.name: .*Did you mean 'synthetic'"):
+    with pytest.raises(ConfigError, match=r"source\.name must be one of .*Did you mean 'synthetic'"):
         make("sintetic")
 
 
@@ -92,7 +94,7 @@ def test_a_good_mapping_is_accepted() -> None:
     [
         ({"series_id": "sku", "date": "day", "sale": "qty"}, r"'sale' is not a column of sales\. Did you mean 'sales'"),
         ({"series_id": "sku", "date": "day"}, r"must say which column of the file is \['sales'\]"),
-        ({"date": "day", "sales": "qty"}, r"which column names the series: series_id, or product_id"),
+        ({"date": "day", "sales": "qty"}, r"sales needs product_id or series_id, or all items"),
         ({"series_id": "sku", "date": "qty", "sales": "qty"}, r"sales and date both read the file's column 'qty'"),
         ({"series_id": "sku", "date": ["a", "b"], "sales": "q"}, r"only \['series_id', .* may join several columns"),
         ({"sku": "series_id", "date": "day", "sales": "qty"}, r"'sku' is not a column of sales.*parlevel's name: your"),
@@ -101,6 +103,30 @@ def test_a_good_mapping_is_accepted() -> None:
 def test_a_wrong_mapping_teaches(columns: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         check(user(sales={"path": "s.csv", "columns": columns}))
+
+
+def test_a_place_alone_names_no_series_and_the_files_columns_are_shown(tmp_path: Path) -> None:
+    file = tmp_path / "german.csv"
+    file.write_text("Artikelnummer;Filiale;Datum;Menge\nA1;F1;31.12.2024;1,5\n")
+    sales = {"path": str(file), "columns": {"location_id": "Filiale", "date": "Datum", "sales": "Menge"}}
+    with pytest.raises(
+        ConfigError, match=r"sales needs product_id or series_id.*german\.csv has Artikelnummer, Filiale"
+    ):
+        make("tables", {"tables": {"sales": sales}})
+    stock = {"path": str(file), "columns": {"location_id": "Filiale", "on_hand": "Menge"}}
+    check(user(sales=SALES, inventory=stock))
+
+
+def test_a_wrong_table_name_is_said_before_what_stands_below_it() -> None:
+    with pytest.raises(ConfigError, match=r"source\.options\.tables\.sals: .*Did you mean 'sales'") as caught:
+        make("tables", {"tables": {"sals": {"path": "s.csv", "column": {"sales": "qty"}}}})
+    assert "column:" not in str(caught.value)
+
+
+def test_names_of_sources_are_checked_without_spark() -> None:
+    script = "import sys; from parlevel.pipeline.sources_check import check_name; print('pyspark' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
 
 
 def test_an_unknown_table_names_the_nearest() -> None:

@@ -74,5 +74,8 @@ def config(
 
         sys.stdout.write(markdown())
         return
+    from parlevel.pipeline.sources_check import check_name
+
     cfg = settings(config, preset, sets)
+    check_name(cfg.source.name)
     sys.stdout.write(yaml.safe_dump(cfg.model_dump(mode="json"), sort_keys=False, allow_unicode=True))

@@ -73,6 +73,9 @@ def _run(cfg: Config, stages: Sequence[str], force: bool) -> None:
     """Start the session, run with progress, print the summary."""
     screen = error_console()
     start_logging(screen)
+    from parlevel.pipeline.sources_check import check_source
+
+    check_source(cfg)  # a slip in the configuration must not cost the start of a JVM
     if screen.is_terminal:
         screen.print("starting Spark ...", style="dim")  # no live display yet: the JVM writes to the terminal itself
     from parlevel.pipeline.runner import run as run_stages

@@ -49,8 +49,10 @@ def _run(cfg: Config, stages: Sequence[str], force: bool) -> None:
     from pyspark.sql import SparkSession
 
     from parlevel.pipeline.runner import run
+    from parlevel.pipeline.sources_check import check_source
     from parlevel.spark.session import get_session
 
+    check_source(cfg)
     given = SparkSession.getActiveSession() is not None
     spark = get_session(cfg)
     try:

@@ -3,42 +3,19 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from parlevel.sources.samples import FORMATS, Sample, Seen
+from parlevel.sources.samples import COMMA_NUMBER, FORMATS, NUMBER, Sample, Seen, describe
+from parlevel.sources.words import RECEIPTS, WORDS
 
-# Words by meaning, as they are found in the column names of many tills and spreadsheets.
-WORDS: dict[str, tuple[str, ...]] = {
-    "product_id": ("product_id", "sku", "item_id", "product", "item", "article", "artikel", "upc", "ean", "stockcode",
-                   "material", "part", "part_id", "productid", "itemid", "plu", "asin"),
-    "location_id": ("location_id", "store", "store_id", "shop", "branch", "filiale", "location", "warehouse", "site",
-                    "outlet", "market", "storeid"),
-    "series_id": ("series_id", "unique_id", "series", "id"),
-    "date": ("date", "day", "ds", "datum", "tag", "week", "month", "invoicedate", "timestamp", "time", "sold_at",
-             "valid_from", "start"),
-    "sales": ("sales", "qty", "quantity", "units", "units_sold", "demand", "sold", "y", "menge", "absatz", "volume",
-              "amount", "count", "value"),
-    "in_stock": ("in_stock", "instock", "available", "availability"),
-    "price": ("price", "sell_price", "unit_price", "preis", "unitprice", "retail_price"),
-    "on_hand": ("on_hand", "stock", "inventory", "bestand", "onhand", "stock_qty", "qty_on_hand", "stock_on_hand"),
-    "name": ("name", "description", "text", "title", "product_name", "bezeichnung"),
-    "category": ("category", "cat", "group", "product_group", "family", "cat_id", "warengruppe"),
-    "department": ("department", "dept", "dept_id", "subcategory", "division"),
-    "brand": ("brand", "marke"),
-    "manufacturer": ("manufacturer", "maker", "producer", "hersteller"),
-    "supplier_id": ("supplier_id", "supplier", "vendor", "lieferant"),
-    "lead_time": ("lead_time", "leadtime", "delivery_days", "lieferzeit"),
-    "min_order_qty": ("min_order_qty", "moq", "minimum_order"),
-    "case_pack": ("case_pack", "case_size", "pack", "carton", "order_multiple", "ve"),
-    "unit_cost": ("unit_cost", "cost", "purchase_price", "einkaufspreis", "ek"),
-    "start_date": ("start_date", "from", "promo_start"),
-    "end_date": ("end_date", "to", "until", "promo_end"),
-}  # fmt: skip
 KIND: dict[str, str] = {"date": "date", "start_date": "date", "end_date": "date", "in_stock": "flag"}
 NUMBERS = ("sales", "price", "on_hand", "lead_time", "min_order_qty", "case_pack", "unit_cost")
 KEYS = ("series_id", "product_id", "location_id")
+ITEM_KEYS = ("series_id", "product_id")
+UMLAUTS = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "Ä": "Ae", "Ö": "Oe", "Ü": "Ue", "ß": "ss"})
 # Table -> what it must have, what tells it from others, what else it may have.
 TABLES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "supply_terms": (("lead_time",), ("supplier_id", "min_order_qty", "case_pack", "unit_cost")),
@@ -73,11 +50,14 @@ class Guess:
 def guess_table(sample: Sample) -> Guess:
     """Take a file for the first table whose needed columns it has and that has a key."""
     found = match_columns(sample.columns)
+    if "series_id" in found and ("product_id" in found or _is_row_number(sample, found["series_id"])):
+        found.pop("series_id")
     keys = [key for key in KEYS if key in found]
-    if "product_id" in keys and "series_id" in keys:
-        keys.remove("series_id")
     for table, (needed, further) in TABLES.items():
         if not keys or any(column not in found for column in needed):
+            continue
+        # A place alone would make one series of all its items.
+        if table == "sales" and not any(key in found for key in ITEM_KEYS):
             continue
         if table == "products" and ("product_id" not in keys or not any(name in found for name in further)):
             continue
@@ -91,6 +71,64 @@ def guess_table(sample: Sample) -> Guess:
     return Guess(sample)
 
 
+def prices_in(sales: Guess) -> Guess | None:
+    """The prices that the file with the sales also holds; None without any."""
+    price = match_columns(sales.sample.columns).get("price")
+    if price is None or price in sales.columns.values():
+        return None
+    keys = {key: sales.columns[key] for key in (*KEYS, "date") if key in sales.columns}
+    why = f"the same file: it also has the column {price!r}"
+    return Guess(sales.sample, "prices", {**keys, "price": price}, why, sales.date_format, sales.date_note)
+
+
+def lacking(sample: Sample) -> list[str]:
+    """What a file lacks to be sales, in words; where values are the fault, with some of them and their lines."""
+    found = match_columns(sample.columns)
+    if "series_id" in found and _is_row_number(sample, found["series_id"]):
+        found.pop("series_id")
+    said = []
+    if "date" not in found:
+        said.append(_unfit(sample, "date", "dates") or "no column with dates")
+    if not any(key in found for key in ITEM_KEYS):
+        said.append("no column that names the item")
+    if "sales" not in found:
+        said.append(_unfit(sample, "sales", "numbers") or "no column with the units sold")
+    return said
+
+
+def _unfit(sample: Sample, meaning: str, kind: str) -> str:
+    """A column named like `meaning` whose values are of another kind."""
+    column = next((c for c in sample.columns if _is_word(c.name, WORDS[meaning])), None)
+    if column is None or not column.values:
+        return ""
+    reads = _is_number if meaning == "sales" else _is_date
+    there = set(column.values)
+    bad = [(n, value) for n, value in enumerate(column.cells) if value in there and not reads(value)]
+    if not bad:
+        return f"{column.name!r} looks like the {meaning}, but its {kind} are not all written alike"
+    lines = [sample.lines[n] for n, _ in bad[:3]] if sample.lines else []
+    where = f" (line{'s' if len(lines) > 1 else ''} {', '.join(map(str, lines))}{', ...' if len(bad) > 3 else ''})"
+    examples = ", ".join(repr(value[:24]) for value in dict.fromkeys(value for _, value in bad[:3]))
+    return (
+        f"{column.name!r} looks like the {meaning}, but {len(bad):,} of {len(column.values):,} values are no {kind}: "
+        f"{examples}{where if lines else ''}"
+    )
+
+
+def _is_number(value: str) -> bool:
+    return bool(NUMBER.match(value) or COMMA_NUMBER.match(value))
+
+
+def _is_date(value: str) -> bool:
+    return describe("", [value]).kind == "date"
+
+
+def _is_row_number(sample: Sample, name: str) -> bool:
+    """Whether a column has another value on every row: it counts rows and names no series."""
+    column = sample.column(name)
+    return len(column.values) >= 20 and column.distinct == len(column.values)
+
+
 def match_columns(columns: Sequence[Seen]) -> dict[str, str]:
     """Meaning -> column: exact names first, then names that contain a word; each column once.
 
@@ -101,6 +139,9 @@ def match_columns(columns: Sequence[Seen]) -> dict[str, str]:
     for test in (_is_word, _has_word):
         for meaning, words in WORDS.items():
             fitting = [c for c in columns if c.name not in found.values() and _fits(meaning, c) and test(c.name, words)]
+            if test is _has_word and meaning in KEYS:
+                # `Artikel Bezeichnung` says what an article is called, not which it is.
+                fitting = [c for c in fitting if not _has_word(c.name, (*WORDS["name"], *WORDS["category"]))]
             if meaning not in found and fitting:
                 rank = {word: i for i, word in enumerate(words)}
                 best = min(fitting, key=lambda c: min((rank[w] for w in words if test(c.name, (w,))), default=99))
@@ -120,8 +161,9 @@ def _fits(meaning: str, column: Seen) -> bool:
 
 
 def _plain(name: str) -> str:
-    """Lower case with single underscores: `Unit Price` and `unitPrice` alike."""
-    parted = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name.strip())
+    """Lower case, plain letters, single underscores: `Unit Price` and `unitPrice` alike, `Stück` as `stueck`."""
+    parted = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name.strip()).translate(UMLAUTS)
+    parted = unicodedata.normalize("NFKD", parted).encode("ascii", "ignore").decode()
     return re.sub(r"[^a-z0-9]+", "_", parted.lower()).strip("_")
 
 
@@ -158,13 +200,30 @@ def period_of(sales: Guess) -> tuple[str, str]:
     return "day", f"{len(days)} different days seen, {days[0]:%Y-%m-%d} to {days[-1]:%Y-%m-%d}"
 
 
-def are_lines(sales: Guess) -> int:
-    """How many rows of the sample repeat the series and day of another: more than copies, they are till lines."""
+def are_lines(sales: Guess, further: Sequence[str] = ()) -> int:
+    """How many rows of the sample repeat the series, day and `further` columns of another row."""
     names = [sales.columns[key] for key in (*KEYS, "date") if key in sales.columns]
     layout = sales.sample.column(sales.columns["date"]).layouts[0]
-    columns = [sales.sample.column(name).cells for name in names]
-    rows = [(*row[:-1], _day(row[-1], layout)) for row in zip(*columns, strict=True) if all(row)]
+    columns = [sales.sample.column(name).cells for name in (*further, *names)]
+    rows = [(*row[:-1], _day(row[-1], layout)) for row in zip(*columns, strict=True) if all(row[len(further) :])]
     return len(rows) - len(set(rows))
+
+
+def tells_apart(sales: Guess, used: Sequence[str]) -> str:
+    """A column outside `used` that tells rows of one item and day apart and may be part of the item; "" if none.
+
+    Receipts and customers also tell rows apart, but do not name what was sold: their values, unlike a
+    size or a colour, seldom come again on another day, or their names say so.
+    """
+    cells = sales.sample.column(sales.columns["date"]).cells
+    for column in sales.sample.columns:
+        broken = any("." in value or "," in value for value in column.values[:200]) and column.kind == "number"
+        if column.name in used or column.kind == "date" or broken or _has_word(column.name, RECEIPTS):
+            continue
+        days = len(set(zip(column.cells, cells, strict=True)))
+        if days >= 1.5 * column.distinct and are_lines(sales, [column.name]) <= 0.01 * len(cells):
+            return column.name
+    return ""
 
 
 def _day(value: str, layout: str | None) -> datetime:

@@ -12,7 +12,7 @@ from pathlib import Path
 import yaml
 
 from parlevel.errors import DataError
-from parlevel.sources.guess import Guess, are_lines, guess_table, period_of
+from parlevel.sources.guess import ITEM_KEYS, Guess, are_lines, guess_table, lacking, period_of, prices_in, tells_apart
 from parlevel.sources.samples import Sample, read_sample
 
 ORDER = ("sales", "products", "prices", "inventory", "supply_terms", "promotions", "calendar", "locations")
@@ -43,12 +43,18 @@ def draft(paths: Sequence[str | Path]) -> str:
             by_table[guess.table] = guess
     if "sales" not in by_table:
         raise DataError(_no_sales(samples))
+    prices = prices_in(by_table["sales"])
+    if prices and "prices" not in by_table:
+        by_table["prices"] = prices
     unknown = [guess for guess in guesses if not guess.table]
     return _text([by_table[name] for name in ORDER if name in by_table], unknown)
 
 
 def _no_sales(samples: Sequence[Sample]) -> str:
-    seen = "\n".join(f"  {sample.path}: {', '.join(sample.names[:12])}" for sample in samples)
+    seen = "\n".join(
+        f"  {sample.path}: {'; '.join(lacking(sample))}. Its columns: {', '.join(sample.names[:12])}"
+        for sample in samples
+    )
     wide = [sample for sample in samples if sample.date_named > 5]
     hint = (
         f" {wide[0].path} has {wide[0].date_named} columns named like dates: unpivot it first, so that it has one row "
@@ -59,7 +65,8 @@ def _no_sales(samples: Sequence[Sample]) -> str:
     return (
         "one file must hold sales: a column with dates, one that names the item, and one with the units sold. "
         f"None of these has all three:\n{seen}\n"
-        f"Name the columns so (date, sku, quantity) or write the mapping by hand, from conf/examples/tables.yaml.{hint}"
+        "Mend the values, name the columns so (date, sku, quantity), or write the mapping by hand, from "
+        f"conf/examples/tables.yaml: single bad rows do not stop a run.{hint}"
     )
 
 
@@ -78,20 +85,39 @@ def _text(guesses: Sequence[Guess], unknown: Sequence[Guess]) -> str:
         "    tables:",
     ]
     for guess in guesses:
-        lines += _table_lines(guess)
+        same = [other for other in guesses if other.sample is guess.sample]
+        lines += _table_lines(guess, [name for other in same for name in other.columns.values()])
     for guess in unknown:
-        lines.append(f"      # {guess.sample.path}: not used; its columns: {', '.join(guess.sample.names[:12])}")
+        lines.append(
+            f"      # {guess.sample.path}: not used, no table of docs/sources.md is told by its columns: "
+            f"{', '.join(guess.sample.names[:12])}"
+        )
     missing = [name for name in ("prices", "inventory", "supply_terms") if name not in {g.table for g in guesses}]
     if missing:
         lines.append(f"      # not given: {', '.join(missing)} (assumed by the rules of docs/sources.md)")
     lines += ["calendar:", f"  period: {period} # {why}", f"  horizon: {horizon} # {period}s to forecast"]
+    used = [name for guess in guesses if guess.sample is sales.sample for name in guess.columns.values()]
+    return "\n".join([*lines, *_duplicate_lines(sales, used)]) + "\n"
+
+
+def _duplicate_lines(sales: Guess, used: Sequence[str]) -> list[str]:
+    """What to do with rows that repeat an item and day: till lines are added up; a finer item is asked about."""
     repeated = are_lines(sales)
-    if repeated > 0.01 * len(sales.sample.column(sales.columns["date"]).cells):
-        lines += ["clean:", f"  duplicates: sum # {repeated:,} rows of the sample repeat an item and day: add them up"]
-    return "\n".join(lines) + "\n"
+    if repeated <= 0.01 * len(sales.sample.column(sales.columns["date"]).cells):
+        return []
+    finer = tells_apart(sales, used)
+    if not finer:
+        return ["clean:", f"  duplicates: sum # {repeated:,} rows of the sample repeat an item and day: add them up"]
+    key = next(key for key in ITEM_KEYS if key in sales.columns)
+    return [
+        f"# CHOOSE: {repeated:,} rows of the sample repeat an item and day, and the column {finer!r} tells them apart.",
+        f"# Is it part of the item? Then write {key}: [{_scalar(sales.columns[key])}, {_scalar(finer)}] above.",
+        "# Are the rows lines of a till, to be added up? Then take the comment sign from the next line.",
+        "# clean: {duplicates: sum}",
+    ]
 
 
-def _table_lines(guess: Guess) -> list[str]:
+def _table_lines(guess: Guess, used: Sequence[str]) -> list[str]:
     sample = guess.sample
     lines = [
         f"      {guess.table}: # {sample.rows:,} rows; {guess.why}",
@@ -100,15 +126,19 @@ def _table_lines(guess: Guess) -> list[str]:
     ]
     if sample.format == "csv" and sample.delimiter != ",":
         lines.append(f"        delimiter: {_quoted(sample.delimiter)}")
+    if sample.encoding != "utf-8":
+        lines.append(f"        encoding: {sample.encoding} # not UTF-8: check letters such as ä and é below")
+    if sample.multiline:
+        lines.append("        multiline: true # quoted values hold line breaks")
     if sample.decimal != ".":
         lines.append(f"        decimal: {_quoted(sample.decimal)} # seen in {', '.join(sample.comma_columns[:3])}")
     if guess.date_format:
         lines.append(f"        date_format: {_quoted(guess.date_format)} # {guess.date_note}")
     lines.append("        columns:")
     for column, source in guess.columns.items():
-        examples = ", ".join(sample.column(source).examples[:3])
+        examples = ", ".join(" ".join(text.split()) for text in sample.column(source).examples[:3])
         lines.append(f"          {column}: {_scalar(source)} # e.g. {examples}")
-    unused = [name for name in sample.names if name not in guess.columns.values()]
+    unused = [name for name in sample.names if name not in used]
     if unused:
         lines.append(f"          # not used: {', '.join(unused[:15])}")
     return lines

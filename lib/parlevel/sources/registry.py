@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from parlevel.config import Config
 from parlevel.errors import ConfigError, RegistryError
-from parlevel.registry import resolve
-from parlevel.sources.base import Source
+from parlevel.registry import nearest, resolve
+
+if TYPE_CHECKING:  # names are looked up without Spark
+    from parlevel.sources.base import Source
 
 SOURCES: dict[str, str] = {
     "carparts": "parlevel.sources.carparts:Carparts",
@@ -20,6 +24,16 @@ SOURCES: dict[str, str] = {
 }
 
 
+def check_name(name: str) -> None:
+    """Check that there is such a source, without importing it.
+
+    Raises:
+        ConfigError: there is none; says the nearest.
+    """
+    if name not in SOURCES:
+        raise ConfigError(f"source.name must be one of {sorted(SOURCES)}. Got {name!r}.{nearest(name, list(SOURCES))}")
+
+
 def source(name: str, cfg: Config) -> Source:
     """The source called `name`, with the options of the configuration checked.
 
@@ -27,6 +41,7 @@ def source(name: str, cfg: Config) -> Source:
         ConfigError: no such source, or its options are wrong.
         DataError: its data are not there.
     """
+    check_name(name)
     try:
         made = resolve("source", SOURCES, name)
     except RegistryError as error:

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import re
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
 from parlevel.errors import DataError
+from parlevel.sources.samples_csv import read_records
 
 SAMPLE_ROWS = 5000
-SAMPLE_BYTES = 2**21
+PARQUET = (".parquet", ".pq")
 NUMBER = re.compile(r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$")
 COMMA_NUMBER = re.compile(r"^[+-]?\d{1,3}(\.\d{3})*,\d+$|^[+-]?\d+,\d+$")
 # strftime and Spark's spelling; where several fit, the first is taken and the doubt is said.
@@ -57,7 +56,15 @@ class Seen:
 
 @dataclass(frozen=True)
 class Sample:
-    """The beginning of a file."""
+    """The beginning of a file.
+
+    Attributes:
+        path, format: where it is, and csv, parquet or delta.
+        columns: with the sample's values.
+        rows: of the whole file; of a long CSV file an estimate.
+        delimiter, decimal, encoding, multiline: how a CSV file is written.
+        lines: the line of a CSV file on which each row of the sample starts.
+    """
 
     path: str
     format: str
@@ -65,6 +72,9 @@ class Sample:
     rows: int
     delimiter: str = ","
     decimal: str = "."
+    encoding: str = "utf-8"
+    multiline: bool = False
+    lines: tuple[int, ...] = ()
 
     @property
     def names(self) -> list[str]:
@@ -98,11 +108,23 @@ def read_sample(path: Path) -> Sample:
         raise DataError(f"file must exist. Got {str(path)!r}. In {str(folder)!r} there is: {', '.join(there)}.")
     if path.is_file() and path.stat().st_size == 0:
         raise DataError(f"{path} is empty (0 bytes). Export it again.")
-    if (path / "_delta_log").is_dir() or path.suffix.lower() in (".parquet", ".pq") or path.is_dir():
+    if path.is_dir() and not (path / "_delta_log").is_dir() and not _is_parquet_folder(path):
+        raise DataError(
+            f"{path} is a folder without _delta_log. Give files, a Delta table's folder, or a folder of Parquet files "
+            "only."
+        )
+    if path.is_dir() or path.suffix.lower() in PARQUET:
         return _typed(path)
     if path.suffix.lower() in (".xlsx", ".xls", ".ods"):
         raise DataError(f"{path} is a spreadsheet, which parlevel does not read. Save it as CSV (UTF-8).")
     return _csv(path)
+
+
+def _is_parquet_folder(path: Path) -> bool:
+    """Whether all of its visible files are Parquet; Spark leaves marks such as _SUCCESS beside them."""
+    files = [entry for entry in path.iterdir() if not entry.name.startswith((".", "_")) and entry.is_file()]
+    folders = [entry for entry in path.iterdir() if entry.is_dir() and "=" in entry.name]
+    return bool(files or folders) and all(file.suffix.lower() in PARQUET for file in files)
 
 
 def _typed(path: Path) -> Sample:
@@ -129,27 +151,22 @@ def _typed(path: Path) -> Sample:
 
 
 def _csv(path: Path) -> Sample:
-    with path.open("rb") as file:
-        head = file.read(SAMPLE_BYTES)
-    text = head.decode("utf-8-sig", errors="replace")
-    if "\x00" in text:
-        raise DataError(f"{path} must be a CSV or Parquet file or a Delta folder. Got bytes that are no text.")
-    whole = len(head) < SAMPLE_BYTES
-    lines = text.splitlines() if whole else text.splitlines()[:-1]
-    if len(lines) < 2:
-        raise DataError(f"{path} must have a line of column names and rows below it. Got {len(lines)} line.")
-    delimiter = max(",;\t|", key=lambda mark: (min(line.count(mark) for line in lines[:20]), lines[0].count(mark)))
-    table = list(csv.reader(io.StringIO("\n".join(lines[: SAMPLE_ROWS + 1])), delimiter=delimiter))
-    names, body = [name.strip() for name in table[0]], [row for row in table[1:] if len(row) == len(table[0])]
-    if not body:
-        raise DataError(f"{path}: no row has as many values as there are column names ({len(names)}): {names[:10]}.")
+    found = read_records(path)
+    body = found.body[:SAMPLE_ROWS]
     columns = tuple(
-        describe(name, [value.strip() for value in column])
-        for name, column in zip(names, zip(*body, strict=True), strict=True)
+        describe(name, list(column)) for name, column in zip(found.names, zip(*body, strict=True), strict=True)
     )
+    dates = [column for column in columns if column.kind == "date" and _layouts([column.name])]
+    if dates:
+        raise DataError(
+            f"{path} must have a first line of column names. Its first line looks like data: "
+            f"{', '.join(found.names[:8])}. Add a line such as: date, sku, store, quantity."
+        )
     commas = any(column.kind == "number" and any("," in value for value in column.values) for column in columns)
-    rows = len(lines) - 1 if whole else int(path.stat().st_size / (len(head) / len(lines)))
-    return _checked(Sample(str(path), "csv", columns, rows, delimiter, "," if commas else "."))
+    decimal, lines = "," if commas else ".", tuple(found.lines[:SAMPLE_ROWS])
+    return _checked(
+        Sample(str(path), "csv", columns, found.rows, found.delimiter, decimal, found.encoding, found.multiline, lines)
+    )
 
 
 def _checked(sample: Sample) -> Sample:

@@ -18,12 +18,15 @@ from parlevel.schemas import TABLES, contract
 from parlevel.sources.base import Cached, contract_frame, files_fingerprint, read_options
 from parlevel.sources.user_files import fingerprint_files, is_remote, local_files, open_file, require_columns
 from parlevel.sources.user_options import (
+    ITEM_KEYS,
+    ITEM_TABLES,
     KEYS,
     OPEN_ORDERS,
     REQUIRED,
     Options,
     TableOptions,
     check,
+    check_tables,
     columns_of,
     needs_series,
 )
@@ -46,6 +49,9 @@ class UserTables(Cached):
     """The source `tables`."""
 
     def __init__(self, options: Mapping[str, Any], cfg: Config) -> None:
+        given = options.get("tables")
+        if isinstance(given, Mapping):
+            check_tables(given)
         self._options = read_options(Options, options, "tables")
         check(self._options)
         self._cfg = cfg
@@ -212,7 +218,7 @@ def _fields(name: str, df: DataFrame, table: TableOptions, where: str) -> list[F
     fields = [Field(column, kind, (column,)) for column, kind in types.items() if column in df.columns]
     given = {field.name for field in fields} | set(table.constants)
     missing = [column for column in REQUIRED[name] if column not in given]
-    keyless = needs_series(name) and not given & set(KEYS)
+    keyless = needs_series(name) and not given & set(ITEM_KEYS if name in ITEM_TABLES else KEYS)
     if missing or keyless:
         wanted = missing or ["series_id or product_id"]
         raise SchemaError(

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
+from glob import glob
+from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import Field
 
 from parlevel.config.section import Section
-from parlevel.errors import ConfigError
+from parlevel.errors import ConfigError, DataError
 from parlevel.registry import nearest
 from parlevel.schemas import contract
+from parlevel.sources.samples import read_sample
 
 Mapping = dict[str, str | list[str]]
 
@@ -34,6 +38,8 @@ REQUIRED: dict[str, tuple[str, ...]] = {
     OPEN_ORDERS: ("date", "quantity"),
 }
 KEYS = ("series_id", "product_id", "location_id")
+ITEM_KEYS = ("series_id", "product_id")
+ITEM_TABLES = ("series", "sales")  # where series come from; rows of other tables may hold for a whole place
 MADE_HERE = ("assumed", "run_id")
 
 # strftime -> Spark's letters, for those who think in Python.
@@ -70,11 +76,9 @@ def check(options: Options) -> None:
     Raises:
         ConfigError: the first problem, with the nearest name and what would be right.
     """
-    known = list(REQUIRED)
+    check_tables(options.tables)
     for name, table in options.tables.items():
         where = f"source.options.tables.{name}"
-        if name not in known:
-            raise ConfigError(f"{where}: table must be one of {known}.{nearest(name, known)}")
         _check_columns(name, table, where)
         date_format(table, where)
     if "sales" not in options.tables:
@@ -82,6 +86,18 @@ def check(options: Options) -> None:
             f"source.options.tables must name the table sales. Got {sorted(options.tables)}. "
             "The smallest one: {sales: {path: sales.csv, columns: {series_id: sku, date: day, sales: qty}}}."
         )
+
+
+def check_tables(names: Iterable[Any]) -> None:
+    """Check the names of tables; what stands below a wrong one means nothing.
+
+    Raises:
+        ConfigError: a name is no table; says the nearest.
+    """
+    known = list(REQUIRED)
+    for name in names:
+        if name not in known:
+            raise ConfigError(f"source.options.tables.{name}: table must be one of {known}.{nearest(str(name), known)}")
 
 
 def columns_of(name: str) -> dict[str, str]:
@@ -137,11 +153,29 @@ def _check_columns(name: str, table: TableOptions, where: str) -> None:
     missing = [column for column in REQUIRED[name] if column not in given]
     if missing:
         raise ConfigError(f"{where}.columns must say which column of the file is {missing}. Got {table.columns}.")
+    if name in ITEM_TABLES and not any(key in given for key in ITEM_KEYS):
+        raise ConfigError(
+            f"{where}.columns: {name} needs product_id or series_id, or all items of a place would be one series. "
+            f"Got {table.columns}.{_header(table)}"
+        )
     if needs_series(name) and not any(key in given for key in KEYS):
         raise ConfigError(
             f"{where}.columns must say which column names the series: series_id, or product_id (and location_id). "
             f"Got {table.columns}. Several columns make one id: series_id: [store, sku]."
         )
+
+
+def _header(table: TableOptions) -> str:
+    """Which columns a local file has, for a message; "" where it cannot be read here."""
+    place = Path(table.path).expanduser()
+    first = place if place.exists() else next((Path(found) for found in sorted(glob(str(place)))), None)
+    if first is None:
+        return ""
+    try:
+        names = read_sample(first).names
+    except DataError as error:
+        return f" {error}"
+    return f" {first.name} has {', '.join(names[:20])}."
 
 
 def _check_reuse(columns: Mapping, where: str) -> None:

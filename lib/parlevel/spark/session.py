@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 
@@ -49,6 +50,7 @@ def get_session(cfg: Config, **extra: str) -> SparkSession:
     Raises:
         EnvironmentFault: Java or the Delta jars are missing.
     """
+    _quiet()
     active = SparkSession.getActiveSession()
     if active is not None:
         return _tuned(active, cfg)
@@ -87,6 +89,12 @@ def cores(spark: SparkSession) -> int:
         if value:
             return int(value)
     return max(2, int(spark.conf.get("spark.executor.instances", "2") or 2))
+
+
+def _quiet() -> None:
+    """Keep PySpark from logging every analysis error as JSON with the JVM's stack: the error itself is raised."""
+    for name in ("DataFrameQueryContextLogger", "SQLQueryContextLogger"):
+        logging.getLogger(name).disabled = True
 
 
 def _submitted() -> bool:
