@@ -117,6 +117,12 @@ def test_a_pattern_reads_several_files_and_a_byte_order_mark_is_no_letter(folder
     assert sorted(frames["sales"].toPandas()["sales"]) == [1.0, 2.0]
 
 
+def test_files_in_windows_1252_keep_their_letters(folder: Folder) -> None:
+    path = folder.write("sales.csv", GOOD.replace("s1", "K\u00f6ln \u2013 \u20ac-Markt"), encoding="cp1252")
+    frames = folder.load(sales={"path": path, "columns": MAPPED, "encoding": "windows-1252"})
+    assert set(frames["series"].toPandas()["location_id"]) == {"K\u00f6ln \u2013 \u20ac-Markt"}
+
+
 def test_odd_column_names_are_read(folder: Folder) -> None:
     columns = {"product_id": "item `x`.y", "date": "Day of sale", "sales": "Menge (Stück)"}
     got = folder.sales("item `x`.y,Day of sale,Menge (Stück)\na,2024-01-01,3\n", columns=columns)

@@ -26,6 +26,8 @@ SETTINGS = {
     "spark.sql.execution.arrow.pyspark.enabled": "true",
     "spark.sql.sources.parallelPartitionDiscovery.parallelism": "4",
     "spark.databricks.delta.schema.autoMerge.enabled": "false",
+    # CSV files in windows-1252 and the like: without it Spark knows ISO 8859-1 and Unicode only.
+    "spark.sql.legacy.javaCharsets": "true",
 }
 
 ONE_THREAD = (
