@@ -81,7 +81,7 @@ def test_short_series_get_a_sensible_forecast_or_none_and_the_floor_always_one(n
         if name == "seasonal_naive" or np.isfinite(row).any():
             assert np.isfinite(row).all(), case
             own = np.nanmean(panel().observed()[HARD.index(case)])
-            assert 0.05 * own < row.mean() < 5 * own + 5, case
+            assert 0.05 * own - 0.05 < row.mean() < 5 * own + 5, case  # next to nothing is sensible of 0.3 a day
 
 
 @every
