@@ -11,6 +11,7 @@ LIB = ROOT / "lib" / "parlevel"
 MAX_FUNCTION, MAX_FILE = 50, 300
 # Only there on a driver with a JVM of its own: Spark Connect and serverless have none of them.
 CLASSIC_ONLY = {"sparkContext", "rdd", "_jvm", "_jsc", "_jdf", "_jsparkSession"}
+KEEPERS = {"persist", "cache", "unpersist", "localCheckpoint", "checkpoint", "StorageLevel"}
 TO_DRIVER = {"collect", "toPandas", "toArrow", "toLocalIterator"}
 UNSAFE = {"pickle", "cloudpickle", "dill", "joblib", "shelve", "marshal"}
 HEAVY = {"tensorflow", "keras", "lightgbm", "ortools", "statsforecast", "sklearn", "numba"}
@@ -27,6 +28,13 @@ def classic_only(source: str) -> Iterator[str]:
     """Attributes that Spark Connect does not have."""
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Attribute) and node.attr in CLASSIC_ONLY:
+            yield f"line {node.lineno}: .{node.attr}"
+
+
+def keeps_frames(source: str) -> Iterator[str]:
+    """Frames kept in executors, which serverless Spark refuses: `spark.scratch` keeps them in files."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Attribute) and node.attr in KEEPERS:
             yield f"line {node.lineno}: .{node.attr}"
 
 

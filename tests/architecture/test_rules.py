@@ -12,6 +12,7 @@ Rule = Callable[[str], Iterator[str]]
 # rule -> files (below lib/parlevel) that may break it, with the reason in the rule's docstring or here.
 RULES: dict[Rule, tuple[str, ...]] = {
     rules.classic_only: (),
+    rules.keeps_frames: (),
     rules.to_driver: ("report/", "pipeline/publish.py", "cli"),  # they read what a person is about to see
     rules.prints: (),
     rules.too_long: (),
@@ -23,6 +24,7 @@ RULES: dict[Rule, tuple[str, ...]] = {
 }
 BROKEN: dict[Rule, str] = {
     rules.classic_only: "def f(spark):\n    return spark.sparkContext.parallelize([1])",
+    rules.keeps_frames: "rows = df.select('a').persist()",
     rules.to_driver: "rows = df.select('a').toPandas()",
     rules.prints: "def f():\n    print('x')",
     rules.too_long: "def f():\n" + "    x = 1\n" * 50,
@@ -34,6 +36,7 @@ BROKEN: dict[Rule, str] = {
 }
 FINE: dict[Rule, str] = {
     rules.classic_only: "spark.createDataFrame([(1,)])",
+    rules.keeps_frames: "from functools import cache\n@cache\ndef f():\n    return scratch.keep(df)",
     rules.to_driver: "rows = df.groupBy('rule').count().collect()  # bounded: one row per rule",
     rules.prints: "import sys\nsys.stdout.write('x')",
     rules.too_long: "def f():\n" + "    x = 1\n" * 49,

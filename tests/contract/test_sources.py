@@ -32,7 +32,8 @@ def make(name: str, folder: Path, **more: Any) -> Source:
         options |= {"tables": {"sales": {"path": str(folder / "sales.csv"), "columns": columns}}}
     for period in ("day", "week", "month"):
         section = {"name": name, "options": options}
-        cfg = Config.model_validate({"source": section, "calendar": {"period": period, "horizon": 7}})
+        calendar, paths = {"period": period, "horizon": 7}, {"warehouse": str(folder / "warehouse")}
+        cfg = Config.model_validate({"source": section, "calendar": calendar, "paths": paths})
         try:
             return source(name, cfg)
         except ConfigError as error:

@@ -12,7 +12,7 @@ from pyspark.sql import functions as F
 from parlevel.config import Config, load
 from parlevel.errors import DataError
 from parlevel.pipeline import clean, clean_rows
-from parlevel.pipeline.clean_report import check_rows, count_rules
+from parlevel.pipeline.clean_report import check_rows
 from parlevel.schemas import contract
 from parlevel.spark.tables import Tables, spark_schema
 
@@ -89,13 +89,14 @@ def transform(inputs: dict, *sets: str) -> tuple[dict[str, dict], dict[str, dict
     """Panel rows by series and rule hits by table, without writing anything."""
     cfg = config(Path("unused"), *sets)
     window = clean.find_window(inputs["sales"], cfg)
-    judges = (clean_rows.judge_sales, clean_rows.judge_prices, clean_rows.judge_promotions)
-    judged = {
-        name: judge(inputs[name], inputs["series"], cfg=cfg, window=window)
-        for name, judge in zip(("sales", "prices", "promotions"), judges, strict=True)
-    }
-    rows = clean.transform(inputs["series"], inputs["calendar"], **judged, cfg=cfg, window=window).collect()
-    found = {name: {rule: n for (rule, _), n in count_rules(frame).items() if rule} for name, frame in judged.items()}
+    given = {name: inputs[name] for name in clean_rows.JUDGES}
+    packed = clean.pack(inputs["series"], given, cfg=cfg, window=window)
+    promotions = clean_rows.judge_promotions(given["promotions"], inputs["series"], cfg=cfg, window=window)
+    until = clean.promotions_until(promotions, cfg=cfg, window=window)
+    rows = clean.transform(packed, inputs["calendar"], until, cfg=cfg, window=window).collect()
+    n_read = {name: rows.count() for name, rows in given.items()}
+    counts, _ = clean.tally(packed, inputs["series"], given, n_read, cfg=cfg, window=window)
+    found = {name: {rule: n for (rule, _), n in by_rule.items() if rule} for name, by_rule in counts.items()}
     return {row["series_id"]: row.asDict() for row in rows}, found
 
 

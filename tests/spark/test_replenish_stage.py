@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from pyspark.sql import SparkSession
@@ -14,6 +16,7 @@ from parlevel.pipeline import replenish
 from parlevel.pipeline.replenish_rows import _check_stock, _check_terms, join, with_limits
 from parlevel.pipeline.train_groups import pick
 from parlevel.schemas import contract
+from parlevel.spark.scratch import Scratch
 
 pytestmark = pytest.mark.spark
 SETS = ("calendar.horizon=14", "replenish.n_paths=16", "replenish.budget_rounds=3")
@@ -98,8 +101,8 @@ def test_limits_of_a_supplier_and_of_the_chain_are_kept(done) -> None:
         assert r["gap"] == pytest.approx(max(r["objective"] - r["bound"], 0) / abs(r["bound"]), abs=1e-9)
 
 
-def test_names_and_partitions_do_not_show(spark: SparkSession) -> None:
-    cfg = load(sets=list(SETS))
+def test_names_and_partitions_do_not_show(spark: SparkSession, tmp_path: Path) -> None:
+    cfg = load(sets=[*SETS, f"paths.warehouse={tmp_path}"])
     found = []
     for rename, partitions in (("s", 1), ("zz", 3)):
         shown = shop(spark, 14, n=8, rename=rename)
@@ -107,11 +110,13 @@ def test_names_and_partitions_do_not_show(spark: SparkSession) -> None:
             *(shown[k].repartition(partitions) for k in ("series_profile", "supply_terms", "inventory", "forecast",
                                                          "forecast_status", "failures", "panel")), cfg=cfg
         )  # fmt: skip
-        made, chain = replenish.transform(with_limits(packed, shown["resources"]), shown["resources"], cfg=cfg)
-        assert chain is None
-        plan = pick(made, "order_plan", contract("order_plan").data_columns)
-        keyed = plan.join(shown["series_profile"].select("series_id", "content_key"), "series_id")
-        found.append(sorted(str(r.asDict()) for r in keyed.drop("series_id", "product_id").collect()))
+        rows = with_limits(packed, shown["resources"])
+        with Scratch(spark, cfg, "replenish") as scratch:
+            made, chain = replenish.transform(rows, shown["resources"], scratch, cfg=cfg)
+            assert chain is None
+            plan = pick(made, "order_plan", contract("order_plan").data_columns)
+            keyed = plan.join(shown["series_profile"].select("series_id", "content_key"), "series_id")
+            found.append(sorted(str(r.asDict()) for r in keyed.drop("series_id", "product_id").collect()))
     assert len(found[0]) >= 8
     assert found[0] == found[1]
 

@@ -300,8 +300,8 @@ def test_vn2_has_the_contests_stock_and_terms(spark: SparkSession, data_dir: Pat
 
 
 @pytest.mark.slow
-def test_complete_journey_has_the_series_and_no_drowning_fuel(spark: SparkSession) -> None:
-    made = source("complete_journey", Config())
+def test_complete_journey_has_the_series_and_no_drowning_fuel(spark: SparkSession, tmp_path: Path) -> None:
+    made = source("complete_journey", load(sets=[f"paths.warehouse={tmp_path}"]))
     try:
         frames = made.load(spark)
         assert frames["series"].count() == 5481

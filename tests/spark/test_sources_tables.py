@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 from pyspark.sql import DataFrame, SparkSession
 
-from parlevel.config import Config
+from parlevel.config import load
 from parlevel.errors import ConfigError, DataError, SchemaError
 from parlevel.pipeline.sources import check
 from parlevel.sources.tables import UserTables
@@ -35,7 +35,7 @@ class Folder:
         return str(self.path / name)
 
     def load(self, **tables: dict[str, Any]) -> dict[str, DataFrame]:
-        loaded = UserTables({"tables": tables}, Config())
+        loaded = UserTables({"tables": tables}, load(sets=[f"paths.warehouse={self.path}/warehouse"]))
         try:
             return check(loaded.load(self.spark))
         finally:

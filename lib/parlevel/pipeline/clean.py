@@ -6,6 +6,7 @@ Row rules run on the long tables in Spark; everything else runs once over packed
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial, reduce
 
@@ -14,13 +15,15 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from parlevel.config import Config
-from parlevel.domain.clean.pack import Rules, clean_batch
+from parlevel.domain.clean.pack import RAW, Rules, clean_batch
 from parlevel.domain.periods import to_date, to_index
 from parlevel.errors import DataError
 from parlevel.pipeline import clean_report, clean_rows
 from parlevel.schemas import contract
+from parlevel.spark.balance import pieces
 from parlevel.spark.grouped import map_packed
 from parlevel.spark.periods import period_index
+from parlevel.spark.scratch import Scratch
 from parlevel.spark.tables import Tables
 
 FAR = {"day": 60, "week": 26, "month": 12}
@@ -44,29 +47,26 @@ def run(tables: Tables, cfg: Config) -> str:
     """
     sales, series = tables.read("sales"), tables.read("series")
     window = find_window(sales, cfg)
-    judged = {
-        "sales": clean_rows.judge_sales(sales, series, cfg=cfg, window=window).persist(),
-        "prices": clean_rows.judge_prices(tables.read("prices"), series, cfg=cfg, window=window).persist(),
-        "promotions": clean_rows.judge_promotions(tables.read("promotions"), series, cfg=cfg, window=window).persist(),
-    }
-    try:
-        counts = {name: clean_report.count_rules(frame) for name, frame in judged.items()}
-        rejected = reduce(DataFrame.unionByName, (clean_report.quarantine(n, f) for n, f in judged.items()))
+    given = {name: tables.read(name) for name in clean_rows.JUDGES}
+    n_read = {name: frame.count() for name, frame in given.items()}
+    parts = pieces(tables.spark, n_read["sales"])
+    with Scratch(tables.spark, cfg, "clean") as scratch:
+        packed = scratch.keep(pack(series, given, cfg=cfg, window=window, parts=parts))
+        counts, unknown = tally(packed, series, given, n_read, cfg=cfg, window=window)
+        rejected = quarantine(packed, unknown)
         n_quarantined = tables.write("quarantine", rejected, files=1)
         clean_report.check_share(counts["sales"], cfg.clean.max_quarantined_share)
-        panel = transform(series, tables.read("calendar"), **judged, cfg=cfg, window=window)
+        promotions = clean_rows.judge_promotions(given["promotions"], series, cfg=cfg, window=window)
+        until = promotions_until(promotions, cfg=cfg, window=window)
+        panel = transform(packed, tables.read("calendar"), until, cfg=cfg, window=window)
         n_series = tables.write("panel", panel)
-    finally:
-        for frame in judged.values():
-            frame.unpersist()
     bits = clean_report.count_flags(tables.read("panel"))
     quality = clean_report.data_quality(tables.spark, counts, bits, gaps=cfg.clean.gaps)
     tables.write("data_quality", quality, files=1)
-    read = {name: tables.read(name).count() for name in judged}
-    clean_report.check_rows(read, counts, bits, n_quarantined)
+    clean_report.check_rows(n_read, counts, bits, n_quarantined)
     clean_report.check_series(series.select("series_id").distinct().count(), n_series)
     cutoff = str(to_date(np.array([window.cutoff]), cfg.calendar.period)[0])
-    return clean_report.note(read["sales"], n_series, cutoff, n_quarantined, bits)
+    return clean_report.note(n_read["sales"], n_series, cutoff, n_quarantined, bits)
 
 
 def find_window(sales: DataFrame, cfg: Config) -> Window:
@@ -95,22 +95,86 @@ def find_window(sales: DataFrame, cfg: Config) -> Window:
     return Window(start, int(found[0]), calendar.horizon)
 
 
-def transform(
-    series: DataFrame,
-    calendar: DataFrame,
-    sales: DataFrame,
-    prices: DataFrame,
-    promotions: DataFrame,
-    *,
-    cfg: Config,
-    window: Window,
+def pack(
+    series: DataFrame, given: Mapping[str, DataFrame], *, cfg: Config, window: Window, parts: int | None = None
 ) -> DataFrame:
-    """Pack accepted rows and clean them: the contract `panel`.
+    """Judge the rows of sales, prices and promotions, and pack them: one row a series of the table series.
 
     Args:
         series: contract `series`.
+        given: contracts `sales`, `prices` and `promotions` by name.
+        cfg: the configuration.
+        window: the periods to read.
+        parts: partitions by series, the same for all tables, so that each row moves once; null: the session's.
+
+    Returns: the lists that `domain.clean.pack.RAW` names but for the calendar's, and `clean_report.account` of each
+        table. Rows of series that the table series does not know are left out: see `clean_rows.strangers`.
+    """
+    # min: a series is one product at one location, and a second row of it must not double the panel
+    first = F.min("product_id").alias("product_id"), F.min("location_id").alias("l")
+    known = clean_rows.by_series(series, parts).groupBy("series_id").agg(*first)
+    packed = known.withColumnRenamed("l", "location_id")
+    for name, judge in clean_rows.JUDGES.items():
+        judged = judge(clean_rows.by_series(given[name], parts), series, cfg=cfg, window=window)
+        packed = packed.join(clean_rows.PACKS[name](judged), "series_id", "left")
+    return packed
+
+
+def tally(
+    packed: DataFrame,
+    series: DataFrame,
+    given: Mapping[str, DataFrame],
+    n_read: Mapping[str, int],
+    *,
+    cfg: Config,
+    window: Window,
+) -> tuple[dict[str, clean_report.Counts], dict[str, DataFrame]]:
+    """Rows of each table by rule and status, and the judged rows of unknown series where there are any.
+
+    Only then are they looked for: rows that no series' account holds can be nothing else.
+
+    Args:
+        packed: from `pack`.
+        series: contract `series`.
+        given: contracts `sales`, `prices` and `promotions` by name.
+        n_read: their rows.
+        cfg: the configuration.
+        window: the periods to read.
+    """
+    counts = clean_report.count_rules(packed)
+    unknown = {
+        name: clean_rows.strangers(name, rows, series, cfg=cfg, window=window)
+        for name, rows in given.items()
+        if sum(counts[name].values()) < n_read[name]
+    }
+    for name, rows in unknown.items():
+        counts[name] = clean_report.added(counts[name], rows)
+    return counts, unknown
+
+
+def quarantine(packed: DataFrame, unknown: Mapping[str, DataFrame]) -> DataFrame:
+    """Every rejected row as contract `quarantine`.
+
+    Args:
+        packed: from `pack`.
+        unknown: judged rows of unknown series by table, where there are any: they may be many under one name (or
+            none), too many for a list.
+    """
+    held = {name: packed.select(F.inline(f"{name}_rejected")) for name in clean_rows.JUDGES}
+    strangers = {name: rows.where(F.col("_status") == "quarantined") for name, rows in unknown.items()}
+    parts = [clean_report.quarantine(name, rows) for each in (held, strangers) for name, rows in each.items()]
+    return reduce(DataFrame.unionByName, parts)
+
+
+def transform(
+    packed: DataFrame, calendar: DataFrame, promotions_until: int, *, cfg: Config, window: Window
+) -> DataFrame:
+    """Clean packed rows: the contract `panel`.
+
+    Args:
+        packed: from `pack`.
         calendar: contract `calendar`.
-        sales: judged sales rows (see `clean_rows`), likewise prices and promotions.
+        promotions_until: period index, see `promotions_until`.
         cfg: the configuration.
         window: the periods to read.
     """
@@ -118,7 +182,7 @@ def transform(
         period=cfg.calendar.period,
         cutoff=window.cutoff,
         horizon=window.horizon,
-        promotions_until=promotions_until(promotions, cfg=cfg, window=window),
+        promotions_until=promotions_until,
         gaps=cfg.clean.gaps,
         missing_sales=cfg.clean.missing.sales,
         missing_price=cfg.clean.missing.price,
@@ -128,30 +192,10 @@ def transform(
         censoring=cfg.clean.censoring,
         stockout_run=cfg.clean.stockout_run,
     )
-    packed = pack(series, calendar, sales, prices, promotions, cfg=cfg, window=window)
-    return map_packed(packed, partial(clean_batch, rules=rules), contract("panel").data_columns)
-
-
-def pack(
-    series: DataFrame,
-    calendar: DataFrame,
-    sales: DataFrame,
-    prices: DataFrame,
-    promotions: DataFrame,
-    *,
-    cfg: Config,
-    window: Window,
-) -> DataFrame:
-    """One row a series with the lists that `domain.clean.pack.RAW` names."""
-    # min: a series is one product at one location, and a second row of it must not double the panel
-    one = series.groupBy("series_id").agg(F.min("product_id").alias("product_id"), F.min("location_id").alias("l"))
-    return (
-        one.withColumnRenamed("l", "location_id")
-        .join(clean_rows.pack_sales(sales), "series_id", "left")
-        .join(clean_rows.pack_prices(prices), "series_id", "left")
-        .join(clean_rows.pack_promotions(promotions), "series_id", "left")
-        .join(F.broadcast(clean_rows.pack_calendar(calendar, cfg=cfg, window=window)), "location_id", "left")
-    )
+    days = F.broadcast(clean_rows.pack_calendar(calendar, cfg=cfg, window=window))
+    rows = packed.join(days, "location_id", "left")
+    wanted = rows.select("series_id", "product_id", "location_id", *RAW)
+    return map_packed(wanted, partial(clean_batch, rules=rules), contract("panel").data_columns)
 
 
 def promotions_until(promotions: DataFrame, *, cfg: Config, window: Window) -> int:

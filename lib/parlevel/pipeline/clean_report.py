@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 import pyarrow as pa
+from pyspark.sql import Column as SparkColumn
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
@@ -32,10 +33,32 @@ FLAG_COUNTS = (
 )
 
 
-def count_rules(judged: DataFrame) -> Counts:
-    """Rows by rule and status."""
+def account(table: str) -> tuple[SparkColumn, SparkColumn]:
+    """What became of a series' judged rows, as aggregates: `<table>_hits` by label, `<table>_rejected` in full."""
+    rejected = F.col("_status") == "quarantined"
+    hits = F.array(*(F.count_if(F.col("_known") & F.col("_rule").eqNullSafe(F.lit(rule))) for rule, _ in labels(table)))
+    row = F.when(F.col("_known") & rejected, F.struct("_rule", *COLUMNS[table]))
+    return hits.alias(f"{table}_hits"), F.collect_list(row).alias(f"{table}_rejected")
+
+
+def labels(table: str) -> list[tuple[str | None, str]]:
+    """(rule, status) of every fate that a row can have; the first is that no rule caught it."""
+    return [(None, "packed"), *((rule.name, rule.action) for rule in rules.ROW_RULES[table])]
+
+
+def count_rules(packed: DataFrame) -> dict[str, Counts]:
+    """Rows of each table by rule and status, from the accounts of its series."""
+    sums = [F.sum(F.col(f"{table}_hits")[k]) for table in KEYS for k in range(len(labels(table)))]
+    row = iter(packed.agg(*sums).head(1)[0])
+    found = {table: {label: int(next(row) or 0) for label in labels(table)} for table in KEYS}
+    return {table: {label: n for label, n in counts.items() if n} for table, counts in found.items()}
+
+
+def added(counts: Counts, judged: DataFrame) -> Counts:
+    """Counts and those of further judged rows."""
     found = judged.groupBy("_rule", "_status").count().collect()  # bounded: rules x statuses
-    return {(row["_rule"], row["_status"]): int(row["count"]) for row in found}
+    more = {(row["_rule"], row["_status"]): int(row["count"]) for row in found}
+    return {label: counts.get(label, 0) + more.get(label, 0) for label in {*counts, *more}}
 
 
 def count_flags(panel: DataFrame) -> dict[str, int]:
@@ -52,11 +75,11 @@ def count_flags(panel: DataFrame) -> dict[str, int]:
     return dict(zip(["cells", *bits.NAMES], (int(value or 0) for value in row or []), strict=True))
 
 
-def quarantine(table: str, judged: DataFrame) -> DataFrame:
-    """Rejected rows as contract `quarantine`."""
+def quarantine(table: str, rejected: DataFrame) -> DataFrame:
+    """Rejected rows, with `_rule`, as contract `quarantine`."""
     docs = F.create_map(*(F.lit(part) for rule in rules.ROW_RULES[table] for part in (rule.name, rule.doc)))
     key = F.concat_ws(" | ", *(F.coalesce(F.col(name).cast("string"), F.lit("null")) for name in KEYS[table]))
-    return judged.where(F.col("_status") == "quarantined").select(
+    return rejected.select(
         F.lit(table).alias("table"),
         F.col("_rule").alias("rule"),
         key.alias("row_key"),

@@ -1,7 +1,7 @@
 """Row rules of the clean stage: pure functions from long tables to judged rows, then to packed ones.
 
 A judged row carries `_rule` (the first rule that caught it, null if none), `_status` (packed, merged,
-quarantined or skipped) and `_index` (its period).
+quarantined or skipped), `_index` (its period) and `_known` (whether the table series has its series, else null).
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from pyspark.sql import functions as F
 
 from parlevel.config import Config
 from parlevel.domain.clean import rules
+from parlevel.pipeline.clean_report import account
 from parlevel.spark.periods import period_index, period_start
 
 if TYPE_CHECKING:
@@ -26,8 +27,13 @@ def plausible(date: str) -> Column:
     return F.col(date).between(F.lit("1970-01-01").cast("date"), F.lit("2199-12-31").cast("date"))
 
 
+def by_series(rows: DataFrame, parts: int | None) -> DataFrame:
+    """All rows of a series in one partition: everything that follows in this stage happens there."""
+    return rows.repartition(parts, "series_id") if parts else rows.repartition("series_id")
+
+
 def judge_sales(sales: DataFrame, series: DataFrame, *, cfg: Config, window: Window) -> DataFrame:
-    """Sales rows with `_value` (null = missing), `_rule`, `_status` and `_index`.
+    """Sales rows with `_value` (null = missing), `_rule`, `_status`, `_index` and `_known`.
 
     Args:
         sales: contract `sales`.
@@ -35,11 +41,39 @@ def judge_sales(sales: DataFrame, series: DataFrame, *, cfg: Config, window: Win
         cfg: says how duplicates and returns are treated.
         window: the periods to read.
     """
-    period = cfg.calendar.period
+    rows = _catch_sales(sales, series, cfg=cfg, window=window)
+    if cfg.clean.duplicates != "sum":
+        rows = _duplicates(rows, cfg.clean.duplicates)
+    one_per_period = cfg.calendar.period == "day" and cfg.clean.duplicates != "sum"
+    return _merge(_with_status(rows, "sales"), one_per_period=one_per_period)
+
+
+def judge_prices(prices: DataFrame, series: DataFrame, *, cfg: Config, window: Window) -> DataFrame:
+    """Price rows, judged like sales; of several prices of a day the highest counts."""
+    rows = _catch_prices(prices, series, cfg=cfg, window=window)
+    highest = Over.partitionBy("series_id", "date", "_rule").orderBy(F.desc("price"))
+    again = F.col("_rule").isNull() & (F.row_number().over(highest) > 1)
+    rows = rows.withColumn("_rule", F.when(again, F.lit("duplicate_key")).otherwise(F.col("_rule")))
+    return _with_status(rows, "prices")
+
+
+def judge_promotions(promotions: DataFrame, series: DataFrame, *, cfg: Config, window: Window) -> DataFrame:
+    """Promotion rows, judged like sales; overlapping ones all count, the strongest wins later."""
+    return _with_status(_catch_promotions(promotions, series, cfg=cfg, window=window), "promotions")
+
+
+def strangers(table: str, rows: DataFrame, series: DataFrame, *, cfg: Config, window: Window) -> DataFrame:
+    """Judged rows of series that the table series does not know; nothing is shuffled."""
+    caught = _with_status(CATCHES[table](rows, series, cfg=cfg, window=window), table)
+    return caught.where(F.col("_known").isNull())
+
+
+def _catch_sales(sales: DataFrame, series: DataFrame, *, cfg: Config, window: Window) -> DataFrame:
+    """Rows with `_rule`, as far as a row by itself breaks one."""
     value = F.when(~F.isnan("sales"), F.col("sales"))
     rows = (
         _with_known(sales, series)
-        .withColumn("_index", F.when(plausible("date"), period_index(F.col("date"), period)))
+        .withColumn("_index", F.when(plausible("date"), period_index(F.col("date"), cfg.calendar.period)))
         .withColumn("_value", value)
     )
     caught = {
@@ -53,14 +87,10 @@ def judge_sales(sales: DataFrame, series: DataFrame, *, cfg: Config, window: Win
     }
     if cfg.clean.returns == "drop":
         caught["return_dropped"] = F.col("_value") < 0
-    rows = rows.withColumn("_rule", _first(caught)).drop("_known").repartition("series_id")
-    if cfg.clean.duplicates != "sum":
-        rows = _duplicates(rows, cfg.clean.duplicates)
-    return _merge(_with_status(rows, "sales"), one_per_period=period == "day" and cfg.clean.duplicates != "sum")
+    return rows.withColumn("_rule", _first(caught))
 
 
-def judge_prices(prices: DataFrame, series: DataFrame, *, cfg: Config, window: Window) -> DataFrame:
-    """Price rows with `_rule`, `_status` and `_index`; of several prices of a day the highest counts."""
+def _catch_prices(prices: DataFrame, series: DataFrame, *, cfg: Config, window: Window) -> DataFrame:
     rows = _with_known(prices, series).withColumn("_index", period_index(F.col("date"), cfg.calendar.period))
     good = ~F.isnan("price") & (F.col("price") > 0) & (F.col("price") < float("inf"))
     caught = {
@@ -68,15 +98,10 @@ def judge_prices(prices: DataFrame, series: DataFrame, *, cfg: Config, window: W
         "unknown_series": F.col("_known").isNull(),
         "outside_window": F.col("_index") > window.cutoff + window.horizon,
     }
-    rows = rows.withColumn("_rule", _first(caught)).drop("_known").repartition("series_id")
-    highest = Over.partitionBy("series_id", "date", "_rule").orderBy(F.desc("price"))
-    again = F.col("_rule").isNull() & (F.row_number().over(highest) > 1)
-    rows = rows.withColumn("_rule", F.when(again, F.lit("duplicate_key")).otherwise(F.col("_rule")))
-    return _with_status(rows, "prices")
+    return rows.withColumn("_rule", _first(caught))
 
 
-def judge_promotions(promotions: DataFrame, series: DataFrame, *, cfg: Config, window: Window) -> DataFrame:
-    """Promotion rows with `_rule` and `_status`; overlapping ones all count, the strongest wins later."""
+def _catch_promotions(promotions: DataFrame, series: DataFrame, *, cfg: Config, window: Window) -> DataFrame:
     first, last = (period_index(F.col(name), cfg.calendar.period) for name in ("start_date", "end_date"))
     good = ~F.isnan("intensity") & F.col("intensity").between(0.0, 1.0)
     caught = {
@@ -85,67 +110,47 @@ def judge_promotions(promotions: DataFrame, series: DataFrame, *, cfg: Config, w
         "unknown_series": F.col("_known").isNull(),
         "outside_window": (last < window.start) | (first > window.cutoff + window.horizon),
     }
-    rows = _with_known(promotions, series).withColumn("_rule", _first(caught)).drop("_known")
-    return _with_status(rows, "promotions").withColumn("_index", first)
+    return _with_known(promotions, series).withColumn("_rule", _first(caught)).withColumn("_index", first)
 
 
 def pack_sales(judged: DataFrame) -> DataFrame:
-    """One row a series: the lists record_* and hole_index."""
+    """One row a series: the lists record_* and hole_index, and the account of its rows."""
     counts = F.col("_status").isin("packed", "merged")
     hole = F.col("_rule").isin(rules.names("sales", hole=True))
-    record = F.struct(
-        F.col("_index").alias("i"), F.col("_value").alias("v"), F.col("in_stock").cast("int").cast("double").alias("s")
-    )
-    packed = (
-        judged.where(counts | hole)
-        .groupBy("series_id")
-        .agg(
-            F.collect_list(F.when(counts, record)).alias("r"),
-            F.collect_list(F.when(hole, F.col("_index"))).alias("hole_index"),
-        )
-    )
-    return packed.select(
-        "series_id",
-        F.col("r.i").alias("record_index"),
-        F.col("r.v").alias("record_sales"),
-        F.col("r.s").alias("record_in_stock"),
-        "hole_index",
+    stock = F.col("in_stock").cast("int").cast("double")
+    # NaN, not null: a list leaves nulls out, and the three belong together element by element
+    unknown = F.lit(float("nan"))
+    return judged.groupBy("series_id").agg(
+        F.collect_list(F.when(counts, F.col("_index"))).alias("record_index"),
+        F.collect_list(F.when(counts, F.coalesce("_value", unknown))).alias("record_sales"),
+        F.collect_list(F.when(counts, F.coalesce(stock, unknown))).alias("record_in_stock"),
+        F.collect_list(F.when(hole, F.col("_index"))).alias("hole_index"),
+        *account("sales"),
     )
 
 
 def pack_prices(judged: DataFrame) -> DataFrame:
-    """One row a series: the lists price_*."""
-    packed = (
-        judged.where(F.col("_status") == "packed")
-        .groupBy("series_id")
-        .agg(F.collect_list(F.struct(F.unix_date("date").alias("d"), "_index", "price")).alias("p"))
-        # by day, so that of several prices in one week or month the last one holds on
-        .withColumn("p", F.sort_array("p"))
-    )
-    return packed.select("series_id", F.col("p._index").alias("price_index"), F.col("p.price").alias("price_value"))
+    """One row a series: the lists price_*, and the account of its rows."""
+    row = F.when(F.col("_status") == "packed", F.struct(F.unix_date("date").alias("d"), "_index", "price"))
+    # by day, so that of several prices in one week or month the last one holds on
+    packed = judged.groupBy("series_id").agg(F.sort_array(F.collect_list(row)).alias("p"), *account("prices"))
+    price = {"price_index": F.col("p._index"), "price_value": F.col("p.price")}
+    return packed.withColumns(price).drop("p")
 
 
 def pack_promotions(judged: DataFrame) -> DataFrame:
-    """One row a series: the lists promo_*."""
-    packed = (
-        judged.where(F.col("_status") == "packed")
-        .groupBy("series_id")
-        .agg(
-            F.collect_list(
-                F.struct(
-                    F.unix_date("start_date").cast("bigint").alias("a"),
-                    F.unix_date("end_date").cast("bigint").alias("b"),
-                    F.col("intensity").alias("x"),
-                )
-            ).alias("p")
-        )
+    """One row a series: the lists promo_*, and the account of its rows."""
+    row = F.when(
+        F.col("_status") == "packed",
+        F.struct(
+            F.unix_date("start_date").cast("bigint").alias("a"),
+            F.unix_date("end_date").cast("bigint").alias("b"),
+            F.col("intensity").alias("x"),
+        ),
     )
-    return packed.select(
-        "series_id",
-        F.col("p.a").alias("promo_first"),
-        F.col("p.b").alias("promo_last"),
-        F.col("p.x").alias("promo_intensity"),
-    )
+    packed = judged.groupBy("series_id").agg(F.collect_list(row).alias("p"), *account("promotions"))
+    promo = {"promo_first": F.col("p.a"), "promo_last": F.col("p.b"), "promo_intensity": F.col("p.x")}
+    return packed.withColumns(promo).drop("p")
 
 
 def pack_calendar(calendar: DataFrame, *, cfg: Config, window: Window) -> DataFrame:
@@ -212,3 +217,8 @@ def _merge(rows: DataFrame, *, one_per_period: bool) -> DataFrame:
     return rows.withColumn("_rule", F.when(further, F.lit("same_period")).otherwise(F.col("_rule"))).withColumn(
         "_status", F.when(further, F.lit("merged")).otherwise(F.col("_status"))
     )
+
+
+CATCHES = {"sales": _catch_sales, "prices": _catch_prices, "promotions": _catch_promotions}
+JUDGES = {"sales": judge_sales, "prices": judge_prices, "promotions": judge_promotions}
+PACKS = {"sales": pack_sales, "prices": pack_prices, "promotions": pack_promotions}

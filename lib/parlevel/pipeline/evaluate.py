@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from pyspark import StorageLevel
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
@@ -49,14 +48,10 @@ def run(tables: Tables, cfg: Config) -> str:
     Raises:
         DataError: there is no backtest of the chosen forecasts to simulate on.
     """
-    backtest = tables.read("backtest").persist(StorageLevel.DISK_ONLY)
-    profile = tables.read("series_profile")
-    try:
-        tables.write("accuracy", forecast_accuracy(backtest, profile), files=1)
-        rows = simulation_rows(backtest, profile, tables.read("supply_terms"), tables.read("panel"), cfg=cfg)
-        tables.write("inventory_kpi", inventory_kpi(rows, cfg=cfg), files=1)
-    finally:
-        backtest.unpersist()
+    backtest, profile = tables.read("backtest"), tables.read("series_profile")
+    tables.write("accuracy", forecast_accuracy(backtest, profile), files=1)
+    rows = simulation_rows(backtest, profile, tables.read("supply_terms"), tables.read("panel"), cfg=cfg)
+    tables.write("inventory_kpi", inventory_kpi(rows, cfg=cfg), files=1)
     return _report(tables, cfg)
 
 

@@ -18,6 +18,7 @@ from parlevel.errors import DataError
 from parlevel.pipeline import features_groups
 from parlevel.schemas import contract
 from parlevel.spark.grouped import map_packed
+from parlevel.spark.scratch import Scratch
 from parlevel.spark.tables import Tables
 
 CODED = {"category_code": "category", "department_code": "department", "brand_code": "brand"}
@@ -34,12 +35,10 @@ def run(tables: Tables, cfg: Config) -> str:
     settings = find_settings(panel, locations, calendar, cfg)
     features = transform(panel, products, locations, calendar, settings=settings)
     n_features = tables.write("features", features)
-    base = features_groups.base_profile(panel, products, settings=settings).persist()
-    try:
+    with Scratch(tables.spark, cfg, "features") as scratch:
+        base = scratch.keep(features_groups.base_profile(panel, products, settings=settings))
         profile, groups = features_groups.transform(base, cfg=cfg)
         n_profile = tables.write("series_profile", profile)
-    finally:
-        base.unpersist()
     expected = panel.count()
     if not expected == n_features == n_profile:
         raise DataError(

@@ -8,16 +8,16 @@ from __future__ import annotations
 import logging
 from functools import partial
 
-from pyspark import StorageLevel
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from parlevel.config import Config
 from parlevel.errors import DataError
-from parlevel.pipeline.forecast_groups import KINDS, MODEL_COLUMNS, OUTPUT, Task, forecast_rows
+from parlevel.pipeline.forecast_groups import KINDS, MODEL_COLUMNS, OUTPUT, STAGE, Task, forecast_rows
 from parlevel.pipeline.train_groups import assignment, grouped, pick
 from parlevel.schemas import contract
 from parlevel.spark.grouped import apply_groups
+from parlevel.spark.scratch import Scratch
 from parlevel.spark.tables import Tables
 
 log = logging.getLogger(__name__)
@@ -29,18 +29,11 @@ def run(tables: Tables, cfg: Config) -> str:
     Raises:
         DataError: a series is in none or in both, or more than `max_failed_share` failed.
     """
-    rows = grouped(tables.read("features"), tables.read("series_profile"), cfg=cfg).persist()
-    try:
-        n_series = rows.count()
-        made = transform(rows, tables.read("models"), cfg=cfg).persist(StorageLevel.DISK_ONLY)
-        try:
-            counts = {
-                name: tables.write(name, pick(made, name, contract(name).data_columns), files=8) for name in KINDS
-            }
-        finally:
-            made.unpersist()
-    finally:
-        rows.unpersist()
+    rows = grouped(tables.read("features"), tables.read("series_profile"), cfg=cfg)
+    n_series = rows.count()
+    with Scratch(tables.spark, cfg, STAGE) as scratch:
+        made = scratch.keep(transform(rows, tables.read("models"), cfg=cfg))
+        counts = {name: tables.write(name, pick(made, name, contract(name).data_columns), files=8) for name in KINDS}
     _check_counts(n_series, counts, cfg)
     _check_failures(tables.read("failures"), n_series, counts["failures"], cfg)
     return _report(tables.read("forecast_status"), n_series, counts["failures"], cfg)

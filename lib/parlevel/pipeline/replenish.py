@@ -7,7 +7,6 @@ from functools import partial
 from typing import Any
 
 import pyarrow as pa
-from pyspark import StorageLevel
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
@@ -25,6 +24,7 @@ from parlevel.pipeline.train_groups import pick, union_columns, union_rows
 from parlevel.schemas import contract
 from parlevel.spark.balance import Assignment, longest_first
 from parlevel.spark.grouped import apply_groups
+from parlevel.spark.scratch import Scratch
 from parlevel.spark.tables import Tables
 
 log = logging.getLogger(__name__)
@@ -42,9 +42,9 @@ def run(tables: Tables, cfg: Config) -> str:
     Raises:
         DataError: terms or stock are missing or wrong, or a series has no row in order_plan.
     """
-    resources = tables.read("resources").persist()
-    rows = with_limits(packed(tables, cfg), resources).persist(StorageLevel.DISK_ONLY)
-    try:
+    resources = tables.read("resources")
+    with Scratch(tables.spark, cfg, "replenish") as scratch:
+        rows = scratch.keep(with_limits(packed(tables, cfg), resources))
         n_series = rows.count()
         expected = tables.read("series_profile").count()
         if n_series != expected:
@@ -52,51 +52,45 @@ def run(tables: Tables, cfg: Config) -> str:
                 f"every series must be packed once ({expected:,}). Got {n_series:,}: a key is repeated in "
                 f"supply_terms, inventory, forecast_status or panel. Run the stages from sources again."
             )
-        plan, chain = transform(rows, resources, cfg=cfg)
-        try:
-            parts = {name: pick(plan, name, contract(name).data_columns) for name in KINDS}
-            if chain is not None:
-                parts["plan_report"] = parts["plan_report"].unionByName(chain)
-            for name in KINDS:
-                tables.write(name, parts[name], files=4 if name != "plan_report" else 1)
-        finally:
-            plan.unpersist()
-    finally:
-        rows.unpersist()
-        resources.unpersist()
+        plan, chain = transform(rows, resources, scratch, cfg=cfg)
+        parts = {name: pick(plan, name, contract(name).data_columns) for name in KINDS}
+        if chain is not None:
+            parts["plan_report"] = parts["plan_report"].unionByName(chain)
+        for name in KINDS:
+            tables.write(name, parts[name], files=4 if name != "plan_report" else 1)
     return _report(tables, n_series)
 
 
-def transform(rows: DataFrame, resources: DataFrame, *, cfg: Config) -> tuple[DataFrame, DataFrame | None]:
+def transform(
+    rows: DataFrame, resources: DataFrame, scratch: Scratch, *, cfg: Config
+) -> tuple[DataFrame, DataFrame | None]:
     """Plan every group.
 
     Args:
         rows: from `with_limits`.
         resources: contract `resources`.
+        scratch: keeps the plans.
         cfg: the configuration.
 
-    Returns: rows of all three tables with the table's name in `kind`, persisted; and the row of plan_report for
+    Returns: rows of all three tables with the table's name in `kind`, kept; and the row of plan_report for
         what all groups share, if anything is.
     """
     tasks = assignment(rows)
     job = make_job(rows, resources, cfg)
     search = find_prices(rows, job, tasks, cfg) if job.shared else None
     if search is None or search.fits:
-        return solve(rows, job, tasks).persist(StorageLevel.DISK_ONLY), None
+        return scratch.keep(solve(rows, job, tasks)), None
     job = make_job(rows, resources, cfg, dict(zip(search.labels, search.price.tolist(), strict=True)))
     limited = rows
     for attempt in range(PLANS):
-        plan = solve(limited, job, tasks).persist(StorageLevel.DISK_ONLY)
+        plan = scratch.keep(solve(limited, job, tasks))
         use = pick(plan, "shared_use", USE)
         granted, over = grants(use, everything=attempt >= 1)
         if not over:
             break
         if attempt < PLANS - 1:
             log.info("shared limits overdrawn in %d periods: groups plan again with their shares", over)
-            granted = granted.persist()
-            granted.count()  # kept before the plan that it comes from is forgotten
             limited = rows.drop("grants").join(F.broadcast(granted), "solve_group", "left")
-            plan.unpersist()
     return plan, chain_row(use, search, over, cfg)
 
 

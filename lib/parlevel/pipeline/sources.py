@@ -19,6 +19,7 @@ from parlevel.schemas import contract, of_stage
 from parlevel.sources import assumed, complete, suppliers
 from parlevel.sources.base import contract_frame, rows_frame
 from parlevel.sources.registry import source
+from parlevel.spark.scratch import Scratch
 from parlevel.spark.tables import Tables, conform
 
 # Tables small enough for one file each.
@@ -40,10 +41,10 @@ def run(tables: Tables, cfg: Config) -> str:
     try:
         frames = check(origin.load(tables.spark))
         written = _write_given(tables, frames)
+        cutoff = find_cutoff(tables.read("sales"), cfg)
+        notes = _write_ruled(tables, {name: frames[name] for name in RULED if name in frames}, cutoff, cfg)
     finally:
         origin.release()
-    cutoff = find_cutoff(tables.read("sales"), cfg)
-    notes = _write_ruled(tables, {name: frames[name] for name in RULED if name in frames}, cutoff, cfg)
     _assert_counts(tables)
     about = f"{written['series']:,} series, {written['sales']:,} sales records from {cfg.source.name}, cutoff {cutoff}"
     return "; ".join([about, *origin.notes, *notes])
@@ -94,8 +95,8 @@ def _write_ruled(tables: Tables, given: Mapping[str, DataFrame], cutoff: date, c
     """Write terms, stock and shared limits: as given, completed by rule."""
     read = tables.read
     known = assumed.profile(read("series"), read("sales"), read("products"), read("prices"), cutoff, cfg)
-    profiles = suppliers.assign(known, cfg).persist()
-    try:
+    with Scratch(tables.spark, cfg, "sources-rules") as scratch:
+        profiles = scratch.keep(suppliers.assign(known, cfg))
         terms = assumed.supply_terms(profiles, cfg)
         whole = complete.terms(given.get("supply_terms"), terms)
         _write(tables, "supply_terms", complete.set_for_all(whole, cfg.source.terms))
@@ -104,8 +105,6 @@ def _write_ruled(tables: Tables, given: Mapping[str, DataFrame], cutoff: date, c
         _write(tables, "inventory", complete.stock(given.get("inventory"), stock, cutoff))
         limits = given.get("resources")
         _write(tables, "resources", assumed.resources(profiles, terms, cfg) if limits is None else limits)
-    finally:
-        profiles.unpersist()
     return _what_was_assumed(tables, given)
 
 

@@ -15,7 +15,6 @@ from functools import partial
 
 import numpy as np
 import pyarrow as pa
-from pyspark import StorageLevel
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
@@ -32,6 +31,7 @@ from parlevel.pipeline.train_groups import assignment, grouped, has_deep, pick, 
 from parlevel.pipeline.train_shared import hand_out, shared_models, take_over
 from parlevel.schemas import contract
 from parlevel.spark.grouped import apply_groups
+from parlevel.spark.scratch import Scratch
 from parlevel.spark.tables import Tables
 
 log = logging.getLogger(__name__)
@@ -46,18 +46,13 @@ def run(tables: Tables, cfg: Config) -> str:
     Raises:
         DataError: a group came back without a model row, or no group could be trained.
     """
-    rows = grouped(tables.read("features"), tables.read("series_profile"), cfg=cfg).persist()
-    try:
-        n_groups = rows.select("group_id").distinct().count()
+    rows = grouped(tables.read("features"), tables.read("series_profile"), cfg=cfg)
+    n_groups = rows.select("group_id").distinct().count()
+    with Scratch(tables.spark, cfg, "train") as scratch:
         shared = shared_models(rows, spec(cfg, deep=True), cfg=cfg)
-        trained = transform(rows, shared, cfg=cfg).persist(StorageLevel.DISK_ONLY)
-        try:
-            for name in KINDS:
-                tables.write(name, pick(trained, name, contract(name).data_columns), files=8)
-        finally:
-            trained.unpersist()
-    finally:
-        rows.unpersist()
+        trained = scratch.keep(transform(rows, scratch.keep(shared) if shared is not None else None, cfg=cfg))
+        for name in KINDS:
+            tables.write(name, pick(trained, name, contract(name).data_columns), files=8)
     return _report(tables.read("models"), n_groups, cfg)
 
 

@@ -13,13 +13,13 @@ from pydantic import ValidationError
 from pyspark.sql import Column as SparkColumn
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
-from pyspark.storagelevel import StorageLevel
 
 from parlevel.config import Config
 from parlevel.config.section import Section
 from parlevel.errors import ConfigError, DataError
 from parlevel.registry import nearest
 from parlevel.schemas import contract
+from parlevel.spark.scratch import Scratch
 
 Options = TypeVar("Options", bound=Section)
 
@@ -59,7 +59,7 @@ class Source(Protocol):
         ...
 
     def release(self) -> None:
-        """Free what `load` cached; called when its tables are written."""
+        """Remove what `load` kept; called when its tables are written."""
         ...
 
 
@@ -67,19 +67,18 @@ class Cached:
     """Frames that several tables of a source are built from, kept until they are written."""
 
     notes: tuple[str, ...] = ()
-    _kept: tuple[DataFrame, ...] = ()
+    _cfg: Config
+    _scratch: Scratch | None = None
 
     def keep(self, df: DataFrame) -> DataFrame:
-        """Compute `df` once, on first use."""
-        cached = df.persist(StorageLevel.MEMORY_AND_DISK)
-        self._kept = (*self._kept, cached)
-        return cached
+        """Compute `df` once, now."""
+        self._scratch = self._scratch or Scratch(df.sparkSession, self._cfg, "sources")
+        return self._scratch.keep(df)
 
     def release(self) -> None:
-        """Free what `keep` holds."""
-        for df in self._kept:
-            df.unpersist()
-        self._kept = ()
+        """Remove what `keep` holds."""
+        if self._scratch is not None:
+            self._scratch.clear()
 
 
 def read_options(model: type[Options], options: Mapping[str, Any], name: str) -> Options:

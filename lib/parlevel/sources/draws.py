@@ -208,7 +208,8 @@ def simulate(plan: Plan, items: list[dict[str, Any]], wanted: Floats, means: Flo
     interval = lead + review
     guess = means[:, : max(1, round(28 / plan.days))].max(axis=1)
     stock = np.ceil(care * guess * interval)
-    pipe = np.zeros((n, past + int(lead.max()) + 2))
+    longest = int(lead.max())
+    pipe = np.zeros((n, past + longest + 2))
     sales, served = np.zeros((n, past)), np.ones((n, past), bool)
     rows = np.arange(n)
     for t in range(past):
@@ -220,7 +221,7 @@ def simulate(plan: Plan, items: list[dict[str, Any]], wanted: Floats, means: Flo
         guess = 0.95 * guess + 0.05 * (0.5 * sold + 0.5 * means[:, t])
         if t == past - 1:
             break  # the order at the cutoff is the plan's to decide
-        position = stock + pipe[:, t + 1 :].sum(axis=1)
+        position = stock + pipe[:, t + 1 : t + 2 + longest].sum(axis=1)
         need = care * guess * interval + np.sqrt(guess * interval) - position
         due = ((past - 1 - t) % review == 0) & (need > 0)
         order = np.where(due, np.ceil(need / case) * case, 0.0)

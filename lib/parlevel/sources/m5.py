@@ -48,6 +48,7 @@ class M5(Cached):
 
     def __init__(self, options: Mapping[str, Any], cfg: Config) -> None:
         self._options = read_options(Options, options, "m5")
+        self._cfg = cfg
         periods = ("month",) if self._options.level == "monthly" else ("day", "week", "month")
         require_period(cfg, "m5", periods)
         self._files = (FILES[self._options.level], CALENDAR, PRICES, ITEMS)

@@ -24,8 +24,6 @@ from parlevel.sources.base import Cached, contract_frame, files_fingerprint, rea
 from parlevel.spark.grouped import map_packed
 from parlevel.spark.periods import period_index, period_start
 
-# Above this, drawing again is cheaper than keeping.
-KEPT_SERIES = 50_000
 BATCH = 200  # series drawn at once
 
 PACKED = tuple(
@@ -129,7 +127,7 @@ class Synthetic(Cached):
         tasks = max(2, math.ceil(self._options.series / 2000))
         numbers = spark.range(0, self._options.series, 1, tasks).withColumnRenamed("id", "number")
         packed = map_packed(numbers, partial(draw_batch, plan=self.plan()), PACKED)
-        return self.keep(packed) if self._options.series <= KEPT_SERIES else packed
+        return self.keep(packed)
 
     def _names(self) -> dict[str, Column]:
         item = F.concat(F.lit("P"), F.lpad(F.col("product").cast("string"), 6, "0"))

@@ -6,10 +6,13 @@ import heapq
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pyspark.sql import DataFrame
+from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 TASK = "_task"
+
+ROWS_A_PIECE = 2_000_000
+"""Long rows (a date and a few numbers) that one task sorts and groups within a few hundred MiB."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +52,12 @@ def longest_first(work: Sequence[tuple[str, float]], n_tasks: int) -> Assignment
     loads = [total for total, _ in heap]
     mean = sum(loads) / n_tasks
     return Assignment(tasks, n_tasks, max(loads) / mean if mean else 1.0)
+
+
+def pieces(spark: SparkSession, rows: int) -> int:
+    """Partitions to shuffle so many long rows into: the session's own number, more where tasks would not fit memory."""
+    own = int(spark.conf.get("spark.sql.shuffle.partitions") or 1)
+    return max(own, -(-rows // ROWS_A_PIECE))
 
 
 def assign(df: DataFrame, key: str, assignment: Assignment) -> DataFrame:
