@@ -33,7 +33,7 @@ KINDS = ("order_plan", "order_ledger", "plan_report", "projection")
 OUTPUT = union_columns(*(contract(name).data_columns for name in KINDS), USE)
 MAX_TASKS = 500
 # Times that the groups are planned again because what all share was overdrawn.
-PLANS = 4
+PLANS = 5
 
 
 def run(tables: Tables, cfg: Config) -> str:
@@ -77,21 +77,25 @@ def transform(
     """
     tasks = assignment(rows)
     job = make_job(rows, resources, cfg)
-    search = find_prices(rows, job, tasks, cfg) if job.shared else None
-    if search is None or search.fits:
+    if not job.shared:
         return scratch.keep(solve(rows, job, tasks)), None
-    job = make_job(rows, resources, cfg, dict(zip(search.labels, search.price.tolist(), strict=True)))
-    limited = rows
+    search = find_prices(rows, job, cfg)
+    if not search.fits:
+        job = make_job(rows, resources, cfg, dict(zip(search.labels, search.price.tolist(), strict=True)))
+    plan = scratch.keep(solve(rows, job, tasks))
+    free = use = pick(plan, "shared_use", USE)
     for attempt in range(PLANS):
-        plan = scratch.keep(solve(limited, job, tasks))
-        use = pick(plan, "shared_use", USE)
-        granted, over = grants(use, everything=attempt >= 1)
-        if not over:
+        granted, over = grants(use, attempt)
+        if not over or attempt == PLANS - 1:
             break
-        if attempt < PLANS - 1:
-            log.info("shared limits overdrawn in %d periods: groups plan again with their shares", over)
-            limited = rows.drop("grants").join(F.broadcast(granted), "solve_group", "left")
-    return plan, chain_row(use, search, over, cfg)
+        log.info("shared limits overdrawn in %d periods: some groups plan again with their shares", over)
+        granted = scratch.keep(granted)
+        again = rows.drop("grants").join(F.broadcast(granted), "solve_group")
+        kept = plan.join(F.broadcast(granted.select("solve_group")), "solve_group", "left_anti")
+        plan = kept.unionByName(scratch.keep(solve(again, job, tasks)))
+        use = pick(plan, "shared_use", USE)
+    nothing = search.fits and not attempt
+    return plan, None if nothing else chain_row(use, free, search, over, cfg)
 
 
 def solve(rows: DataFrame, job: Job, tasks: Assignment) -> DataFrame:
@@ -101,8 +105,14 @@ def solve(rows: DataFrame, job: Job, tasks: Assignment) -> DataFrame:
 
 def _plan(table: pa.Table, *, job: Job) -> pa.Table:
     made = plan_group(table, job)
-    parts = {name: getattr(made, name) for name in (*KINDS, "shared_use")}
+    parts = {name: _of_group(getattr(made, name), table["solve_group"][0]) for name in (*KINDS, "shared_use")}
     return union_rows(parts, OUTPUT)
+
+
+def _of_group(part: pa.Table, group: pa.Scalar) -> pa.Table:
+    """The rows with the name of their group, so that a group's plan can be replaced."""
+    named = part if "solve_group" not in part.column_names else part.drop_columns(["solve_group"])
+    return named.append_column("solve_group", pa.repeat(group, part.num_rows))
 
 
 def make_job(rows: DataFrame, resources: DataFrame, cfg: Config, prices: dict[str, float] | None = None) -> Job:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import replace
 from functools import partial
 
 import numpy as np
-from pyspark.sql import DataFrame, Window
+from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
 from parlevel.config import Config
@@ -15,40 +14,46 @@ from parlevel.domain.replenish.constraints.resource import expand
 from parlevel.domain.replenish.job import Job
 from parlevel.domain.replenish.shared import ANSWER, PriceSearch, answer
 from parlevel.schemas import contract
-from parlevel.spark.balance import Assignment
 from parlevel.spark.grouped import apply_groups
+from parlevel.spark.session import cores
 from parlevel.spark.tables import spark_schema
 
 log = logging.getLogger(__name__)
 
 EXACT = "decimal(30,8)"  # sums of it do not depend on the order of the rows
 TIGHT = 0.75  # share of a limit from which it is handed out once any limit was overdrawn
+CUT = 0.25  # of its use that a group gives up first
+DRAWS = 2**20  # steps of the share of series that prices are searched on
+CHUNK = 2000  # series a task answers for
 
 
-def find_prices(rows: DataFrame, job: Job, tasks: Assignment, cfg: Config) -> PriceSearch:
+def find_prices(rows: DataFrame, job: Job, cfg: Config) -> PriceSearch:
     """Prices at which all groups together use about what there is.
 
-    Each round is one pass over the groups; only the use of each limit, added up, reaches the driver. The search
-    works on a quarter of the demand paths: prices need no more, and the certificate comes from the final plans.
+    Each round is one pass over a sample of the series; only the use of each limit, added up, reaches the driver. The
+    certificate comes from the final plans of all series.
 
     Args:
         rows: packed rows.
         job: what groups share.
-        tasks: where each group goes.
         cfg: the configuration.
     """
     limits = expand(job.shared, job.settings.horizon)
-    measures = _scales(rows)
+    drawn = F.pmod(F.xxhash64("content_key"), F.lit(DRAWS))
+    n = rows.count()
+    below = DRAWS if n <= cfg.replenish.budget_sample else max(1, DRAWS * cfg.replenish.budget_sample // n)
+    scales, whole, part = _overview(rows, drawn < below)
+    parts = max(4 * cores(rows.sparkSession), below * n // DRAWS // CHUNK)
+    sample = rows.where(drawn < below).withColumn("_part", F.pmod(F.xxhash64("solve_group"), F.lit(parts)))
     search = PriceSearch(
         [row.label for row in limits],
-        np.array([row.amount for row in limits]),
-        np.array([measures[row.measure] for row in limits]),
+        np.array([row.amount for row in limits]) * (part / whole),
+        np.array([scales[row.measure] for row in limits]),
+        0.05 * cfg.replenish.max_gap,
     )
-    coarse = replace(job.settings, n_paths=max(8, job.settings.n_paths // 4), passes=1)
-    quick = replace(job, settings=coarse)
     for _ in range(cfg.replenish.budget_rounds):
         points = search.points()
-        search.update(points, *_ask(rows, quick, search.labels, points, tasks))
+        search.update(points, *_ask(sample, job, search.labels, points))
         if search.fits:
             log.info("shared limits: nothing binds")
             break
@@ -59,12 +64,10 @@ def find_prices(rows: DataFrame, job: Job, tasks: Assignment, cfg: Config) -> Pr
     return search
 
 
-def _ask(
-    rows: DataFrame, job: Job, labels: list[str], points: np.ndarray, tasks: Assignment
-) -> tuple[np.ndarray, np.ndarray]:
-    """(used (p, r), priced (p,)) of all groups at p price vectors."""
+def _ask(sample: DataFrame, job: Job, labels: list[str], points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(used (p, r), priced (p,)) of the sample at p price vectors."""
     fn = partial(answer, job=job, labels=labels, points=points)
-    answers = apply_groups(rows, ["solve_group"], fn, ANSWER, assignment=tasks)
+    answers = apply_groups(sample, ["_part"], fn, ANSWER)
     sums = answers.groupBy("point", "label").agg(
         F.sum(F.col("used").cast(EXACT)).cast("double").alias("used"),
         F.sum(F.col("priced").cast(EXACT)).cast("double").alias("priced"),
@@ -78,74 +81,105 @@ def _ask(
     return used, priced
 
 
-def _scales(rows: DataFrame) -> dict[str, float]:
-    """Measure -> price at which hardly anybody orders: mean cost of a shortage per unit of the measure."""
+def _overview(rows: DataFrame, drawn: Column) -> tuple[dict[str, float], float, float]:
+    """Price scales by measure, and the expected purchases of all series and of those drawn, money.
+
+    A scale is the price at which hardly anybody orders: mean cost of a shortage per unit of the measure.
+    """
     each = {"value": "unit_cost", "units": None, "weight": "unit_weight", "volume": "unit_volume"}
+    bought = F.coalesce(F.aggregate("mean", F.lit(0.0), lambda a, x: a + x), F.lit(0.0)) * F.col("unit_cost")
     sums = rows.agg(
         F.avg(F.col("shortage_cost").cast(EXACT)).cast("double").alias("shortage"),
+        F.sum(bought.cast(EXACT)).cast("double").alias("whole"),
+        F.sum(F.when(drawn, bought).otherwise(0.0).cast(EXACT)).cast("double").alias("part"),
         *(
             (F.avg(F.col(name).cast(EXACT)).cast("double") if name else F.lit(1.0)).alias(measure)
             for measure, name in each.items()
         ),
     ).head(1)[0]
-    return {measure: float(sums["shortage"] / max(sums[measure], 1e-9)) for measure in each}
+    scales = {measure: float(sums["shortage"] / max(sums[measure], 1e-9)) for measure in each}
+    some = sums["part"] > 0
+    return scales, float(sums["whole"]) if some else 1.0, float(sums["part"]) if some else 1.0
 
 
-def grants(use: DataFrame, *, everything: bool) -> tuple[DataFrame, int]:
-    """Each group's share of limits that the groups together overdraw.
+def grants(use: DataFrame, attempt: int) -> tuple[DataFrame, int]:
+    """Shares of limits that the groups together overdraw, for the groups that lose least by going with less.
 
-    The groups that lose most by going without get what they asked for, until there is no more; what a limit that is
-    merely tight has left is spread over all groups by their size.
+    In the order of what a unit is worth to them groups are cut by a quarter (more where that is not enough), until
+    the limit is kept; all others keep their plans. What a merely tight limit has left is spread over the groups cut.
 
     Args:
         use: columns `USE`.
-        everything: hand out every limit, not only overdrawn and tight ones.
+        attempt: 0 the first time; from then on every limit is handed out, not only overdrawn and tight ones.
 
-    Returns: (solve_group, grants as JSON rows of `resources`), and how many limits are overdrawn.
+    Returns: (solve_group, grants as JSON rows of `resources`) of the groups that must plan again, and how many limits
+        are overdrawn.
     """
-    totals = use.groupBy("label").agg(
-        F.sum(F.col("used").cast(EXACT)).cast("double").alias("total"),
-        F.sum(F.col("weight").cast(EXACT)).cast("double").alias("size"),
-        F.max("amount").alias("limit"),
+    totals = (
+        use.groupBy("label")
+        .agg(F.sum(F.col("used").cast(EXACT)).cast("double").alias("total"), F.max("amount").alias("limit"))
+        .withColumn("over", F.greatest(F.lit(0.0), F.col("total") - F.col("limit")))
+        .withColumn(
+            "depth",
+            F.least(
+                F.lit(1.0),
+                F.greatest(F.lit(CUT * (1 + attempt)), F.col("over") / F.greatest(F.col("total"), F.lit(1e-9))),
+            ),
+        )
     )
     over = totals.where(F.col("total") > F.col("limit") * (1 + 1e-6)).count()
-    kept = totals if everything else totals.where(F.col("total") > TIGHT * F.col("limit"))
-    queue = Window.partitionBy("label").orderBy(F.desc("urgency"), "content_key", "solve_group")
+    queue = Window.partitionBy("label").orderBy("urgency", "content_key", "solve_group")
     before = queue.rowsBetween(Window.unboundedPreceding, -1)
-    asked = use.join(F.broadcast(kept), "label").withColumn(
-        "taken", F.coalesce(F.sum(F.col("used").cast(EXACT)).over(before).cast("double"), F.lit(0.0))
+    most = F.col("depth") * F.col("used")
+    asked = (
+        use.join(F.broadcast(totals), "label")
+        .withColumn("before", F.coalesce(F.sum(most.cast(EXACT)).over(before).cast("double"), F.lit(0.0)))
+        .withColumn("cut", F.greatest(F.lit(0.0), F.least(most, F.col("over") - F.col("before"))))
     )
-    first = F.least(F.col("used"), F.greatest(F.lit(0.0), F.col("limit") - F.col("taken")))
-    spare = F.greatest(F.lit(0.0), F.col("limit") - F.col("total")) * F.col("weight") / F.greatest("size", F.lit(1e-9))
-    label = F.element_at(F.split("label", "@(?=[0-9]+$)"), 1)
-    period = F.regexp_extract("label", "@([0-9]+)$", 1).cast("int")
+    touched = asked.groupBy("solve_group").agg(F.sum("cut").alias("c")).where("c > 0").select("solve_group")
+    tight = F.lit(True) if attempt else F.col("total") > TIGHT * F.col("limit")
+    again = asked.join(F.broadcast(touched), "solve_group").where(tight)
+    size = F.sum(F.col("weight").cast(EXACT)).over(Window.partitionBy("label")).cast("double")
+    spare = F.greatest(F.lit(0.0), F.col("limit") - F.col("total")) * F.col("weight") / F.greatest(size, F.lit(1e-9))
+    # A hair less, so that shares that are used up do not add up to more than the limit.
+    shared = again.withColumn("share", F.floor((F.col("used") - F.col("cut") + spare) * (1 - 1e-9) * 1e6) / 1e6)
     share = F.struct(
-        F.concat(label, F.lit(" (share)")).alias("resource_id"),
-        period.alias("period"),
+        F.concat(F.element_at(F.split("label", "@(?=[0-9]+$)"), 1), F.lit(" (share)")).alias("resource_id"),
+        F.regexp_extract("label", "@([0-9]+)$", 1).cast("int").alias("period"),
         F.col("resource_kind").alias("kind"),
         F.col("measure"),
-        # A hair less, so that shares that are used up do not add up to more than the limit.
-        (F.floor((first + spare) * 1e6) / 1e6).alias("amount"),
+        F.greatest(F.lit(0.0), F.col("share")).alias("amount"),
         F.lit(0.0).alias("cost"),
     )
-    return asked.groupBy("solve_group").agg(F.to_json(F.array_sort(F.collect_list(share))).alias("grants")), over
+    return shared.groupBy("solve_group").agg(F.to_json(F.array_sort(F.collect_list(share))).alias("grants")), over
 
 
-def chain_row(use: DataFrame, search: PriceSearch, over: int, cfg: Config) -> DataFrame:
-    """The row of plan_report for what all groups share: the whole plan against the Lagrangian bound."""
+def chain_row(use: DataFrame, free: DataFrame, search: PriceSearch, over: int, cfg: Config) -> DataFrame:
+    """The row of plan_report for what all groups share: the whole plan against the Lagrangian bound.
+
+    Args:
+        use: columns `USE`, of the final plans.
+        free: the same of the plans at the prices alone: shares of a limit are no part of the bound.
+        search: where the prices come from.
+        over: limits still overdrawn.
+        cfg: the configuration.
+    """
     groups = use.dropDuplicates(["solve_group"]).agg(
         F.sum(F.col("objective").cast(EXACT)).cast("double").alias("objective"),
-        F.sum(F.col("priced").cast(EXACT)).cast("double").alias("priced"),
         F.sum("n_items").cast("int").alias("items"),
     )
     found = groups.head(1)[0]
+    limits = free.groupBy("label").agg(F.max("amount").alias("amount"))
+    priced = free.dropDuplicates(["solve_group"]).agg(F.sum(F.col("priced").cast(EXACT)).cast("double").alias("priced"))
+    known = {row["label"]: row["amount"] for row in limits.collect()}  # bounded: limits
+    paid = float(sum(p * known.get(label, 0.0) for label, p in zip(search.labels, search.price, strict=True)))
     totals = use.groupBy("label").agg(
         F.sum(F.col("used").cast(EXACT)).cast("double").alias("total"), F.max("amount").alias("limit")
     )
     broken = totals.where(F.col("total") > F.col("limit") * (1 + 1e-6)).orderBy("label").collect()  # bounded: limits
     relaxed = [f"{row['label']} by {row['total'] - row['limit']:,.2f}" for row in broken]
     objective = float(found["objective"] or 0.0)
-    bound = min(float(found["priced"] or 0.0) - float(search.price @ search.amount), objective)
+    bound = min(float(priced.head(1)[0]["priced"] or 0.0) - paid, objective)
     gap = (objective - bound) / max(abs(bound), 1e-9)
     prices = {label: float(price) for label, price in zip(search.labels, search.price, strict=True) if price > 0}
     status = "relaxed" if over else "optimal" if gap <= cfg.replenish.max_gap else "feasible"

@@ -38,7 +38,7 @@ FIRST = (0.0, 0.005, 0.02, 0.06, 0.17, 0.5)
 TOWARDS = (1.0, 0.5, 0.25, 0.1, 0.03)
 STEPS = (0.003, 0.01, 0.03, 0.1, 0.3)
 # A step along each row alone teaches the planes what orders move to when that row gets dearer or cheaper.
-ALONE = 0.02
+ALONE = 0.005
 # Seconds for the linear program over the planes: rows + 1 variables, a row a plane.
 TOP_SECONDS = 10.0
 
@@ -97,7 +97,7 @@ class PriceSearch:
     labels: list[str]
     amount: Floats
     scale: Floats
-    tolerance: float = 1e-3
+    tolerance: float = 5e-4
     price: Floats = field(init=False)
     value: float = field(init=False, default=-np.inf)
     top: float = field(init=False, default=np.inf)

@@ -39,8 +39,9 @@ def number(value: float) -> str:
     >>> number(24.0), number(0.25), number(1234.5)
     ('24', '0.25', '1,234.5')
     """
-    text = f"{value:,.2f}"
-    return text.rstrip("0").rstrip(".") if "." in text else text
+    if float(value).is_integer():
+        return f"{value:,.0f}"
+    return f"{value:,.2f}".rstrip("0").rstrip(".")
 
 
 def percent(share: float) -> str:

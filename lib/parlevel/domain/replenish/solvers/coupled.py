@@ -30,7 +30,7 @@ MORE_ROWS = 5
 # Rounds of columns for the steps and trucks of an integer plan.
 DEEPER = 3
 # Items x gates beyond which an integer program is not asked: it took 6 times as long, for plans that cost more.
-LARGE = 100
+LARGE = 30
 # Shares from which a gate of the relaxation is rounded up, tried in turn.
 THRESHOLDS = (0.5, 0.2, 0.8)
 
