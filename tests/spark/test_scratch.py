@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
-from pyspark.sql import SparkSession
+from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from parlevel.config import Config, load
@@ -107,6 +107,11 @@ def test_behind_a_uri_it_is_emptied_and_written_over(spark: SparkSession, tmp_pa
     assert spark.read.parquet(str(home / "1")).count() == 0
 
 
+def stored(spark: SparkSession) -> DataFrame:
+    """Tables of the schema; temporary views of other tests are listed with them."""
+    return spark.sql("SHOW TABLES IN scratched").where("NOT isTemporary")
+
+
 def test_in_a_catalog_it_is_a_table_that_is_dropped(spark: SparkSession, tmp_path: Path) -> None:
     spark.sql(f"CREATE SCHEMA IF NOT EXISTS scratched LOCATION '{tmp_path}'")
     try:
@@ -114,9 +119,9 @@ def test_in_a_catalog_it_is_a_table_that_is_dropped(spark: SparkSession, tmp_pat
         with Scratch(spark, cfg, "test") as scratch:
             kept = scratch.keep(spark.range(4))
             assert kept.count() == 4
-            [name] = [row["tableName"] for row in spark.sql("SHOW TABLES IN scratched").collect()]
+            [name] = [row["tableName"] for row in stored(spark).collect()]
             assert name.startswith(FOLDER)
             assert existing(Tables(spark, cfg, "r", {}), cfg) == set()
-        assert spark.sql("SHOW TABLES IN scratched").count() == 0
+        assert stored(spark).count() == 0
     finally:
         spark.sql("DROP SCHEMA scratched CASCADE")
