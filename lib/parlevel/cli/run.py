@@ -16,6 +16,8 @@ from parlevel.registry import nearest
 from parlevel.schemas import STAGES
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from parlevel.config import Config
 
 Force = Annotated[bool, typer.Option("--force", help="Compute again even if nothing changed.")]
@@ -73,9 +75,19 @@ def _run(cfg: Config, stages: Sequence[str], force: bool) -> None:
     """Start the session, run with progress, print the summary."""
     screen = error_console()
     start_logging(screen)
+    from parlevel.pipeline.lock import only_run
     from parlevel.pipeline.sources_check import check_source
 
     check_source(cfg)  # a slip in the configuration must not cost the start of a JVM
+    with only_run(cfg):
+        run_id, computed = _computed(cfg, stages, force, screen)
+    if not computed:
+        console().print("Nothing changed: no stage was computed again, no model trained.", soft_wrap=True)
+    _summary(cfg, run_id, stages)
+
+
+def _computed(cfg: Config, stages: Sequence[str], force: bool, screen: Console) -> tuple[str, list[str]]:
+    """Run in a session of its own, with progress where somebody watches: the run, and the stages that it computed."""
     if screen.is_terminal:
         screen.print("starting Spark ...", style="dim")  # no live display yet: the JVM writes to the terminal itself
     from parlevel.pipeline.runner import run as run_stages
@@ -89,10 +101,7 @@ def _run(cfg: Config, stages: Sequence[str], force: bool) -> None:
             result = run_stages(spark, cfg, stages=stages, force=force, on_event=progress.on_event)
     finally:
         spark.stop()
-    done = [event.stage for event in result.events if event.status == "done"]
-    if not done:
-        console().print("Nothing changed: no stage was computed again, no model trained.", soft_wrap=True)
-    _summary(cfg, result.run_id, stages)
+    return result.run_id, [event.stage for event in result.events if event.status == "done"]
 
 
 def _summary(cfg: Config, run_id: str, stages: Sequence[str]) -> None:

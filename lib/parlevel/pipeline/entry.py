@@ -48,6 +48,7 @@ def _run(cfg: Config, stages: Sequence[str], force: bool) -> None:
     """Start (or take over) the session, run, and stop it only where this process started it."""
     from pyspark.sql import SparkSession
 
+    from parlevel.pipeline.lock import only_run
     from parlevel.pipeline.runner import run
     from parlevel.pipeline.sources_check import check_source
     from parlevel.spark.session import get_session
@@ -56,7 +57,8 @@ def _run(cfg: Config, stages: Sequence[str], force: bool) -> None:
     given = SparkSession.getActiveSession() is not None
     spark = get_session(cfg)
     try:
-        result = run(spark, cfg, stages=stages, force=force)
+        with only_run(cfg):
+            result = run(spark, cfg, stages=stages, force=force)
     except Exception as error:
         if isinstance(error, ParlevelError) or not any(name in str(error) for name in NO_DELTA):
             raise
