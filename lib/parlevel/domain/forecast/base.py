@@ -61,3 +61,21 @@ class Forecaster(Protocol):
     def describe(self) -> dict[str, Any]:
         """What it learned, as JSON-able facts: hyperparameters, features, importances."""
         ...
+
+
+class FromDistribution:
+    """The two forecasts of `Forecaster` for a model that makes mean and quantiles in one pass."""
+
+    def distribution(
+        self, horizon: int, quantiles: NDArray[np.float64], panel: Panel | None = None
+    ) -> tuple[NDArray[np.floating], NDArray[np.floating]]:
+        """Mean (n_series, horizon) and quantiles (n_series, horizon, n_quantiles); see `Forecaster.predict`."""
+        raise NotImplementedError
+
+    def predict(self, horizon: int, quantiles: NDArray[np.float64], panel: Panel | None = None) -> Floats:
+        """Quantile forecasts; see `Forecaster.predict`."""
+        return np.asarray(self.distribution(horizon, quantiles, panel)[1], np.float32)
+
+    def predict_mean(self, horizon: int, panel: Panel | None = None) -> Floats:
+        """Expected demand; see `Forecaster.predict_mean`."""
+        return np.asarray(self.distribution(horizon, np.array([0.5]), panel)[0], np.float32)

@@ -12,6 +12,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from parlevel.domain.forecast.base import FromDistribution
 from parlevel.domain.forecast.hyper import choice, settings
 from parlevel.domain.forecast.quantiles import enforce
 from parlevel.domain.forecast.smoothing import adida, compress, croston_rates, imapa, ses
@@ -29,7 +30,7 @@ PRIOR_SIZES = 10.0
 """Own sizes at which own and group distributions weigh the same."""
 
 
-class Croston:
+class Croston(FromDistribution):
     """The family of Croston's method; masked periods are skipped, as if they had not been.
 
     Source: Croston (1972); Syntetos and Boylan (2005), SBA; Teunter, Syntetos, Babai (2011), TSB;
@@ -75,15 +76,6 @@ class Croston:
         self._sizes = np.quantile(pool, GRID, method="hazen") if len(pool) else np.ones(len(GRID))
         self._panel = panel
         return self
-
-    def predict_mean(self, horizon: int, panel: Panel | None = None) -> Floats:
-        """Expected demand, flat over the steps; see `Forecaster.predict_mean`."""
-        mean, _ = self._rates(self._given(panel))
-        return np.repeat(mean[:, None], horizon, axis=1).astype(np.float32)
-
-    def predict(self, horizon: int, quantiles: NDArray[np.float64], panel: Panel | None = None) -> Floats:
-        """Quantile forecasts; see `Forecaster.predict`."""
-        return self.distribution(horizon, quantiles, panel)[1]
 
     def distribution(
         self, horizon: int, quantiles: NDArray[np.float64], panel: Panel | None = None

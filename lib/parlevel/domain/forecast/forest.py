@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from parlevel.domain.features.design import Design
+from parlevel.domain.forecast.base import FromDistribution
 from parlevel.domain.forecast.drivers import DRIVERS, in_units, index_of, inner_values, path_effects
 from parlevel.domain.forecast.prune import prune
 from parlevel.domain.forecast.quantiles import enforce
@@ -29,7 +30,7 @@ BLOCK = 20_000
 """Rows whose leaf values are laid out at once: bounds memory to about 80 MB."""
 
 
-class Forest:
+class Forest(FromDistribution):
     """Quantile regression forest over a group.
 
     Each tree is grown on demand divided by the series' own level. A leaf keeps `leaf_values` evenly spaced
@@ -121,14 +122,6 @@ class Forest:
         ]
         self.names, self._panel = rows.names, panel
         return self
-
-    def predict(self, horizon: int, quantiles: NDArray[np.float64], panel: Panel | None = None) -> Floats:
-        """Quantile forecasts; see `Forecaster.predict`."""
-        return self.distribution(horizon, quantiles, panel)[1]
-
-    def predict_mean(self, horizon: int, panel: Panel | None = None) -> Floats:
-        """Expected demand; see `Forecaster.predict_mean`."""
-        return self.distribution(horizon, np.array([0.5]), panel)[0]
 
     def distribution(
         self, horizon: int, quantiles: NDArray[np.float64], panel: Panel | None = None

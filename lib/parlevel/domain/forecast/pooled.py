@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from parlevel.domain.features.design import Design
+from parlevel.domain.forecast.base import FromDistribution
 from parlevel.domain.forecast.drivers import DRIVERS, in_units, index_of, switched
 from parlevel.domain.forecast.hyper import settings
 from parlevel.domain.forecast.spread import Spread
@@ -46,7 +47,7 @@ ROWS: dict[str, Any] = {
 drawn half as often."""
 
 
-class Pooled:
+class Pooled(FromDistribution):
     """Base of the models on the design matrix; a subclass learns and applies members, and stores itself."""
 
     name: ClassVar[str]
@@ -89,14 +90,6 @@ class Pooled:
             self.members = [self.learn(rows, seed)]
         self._panel = panel
         return self
-
-    def predict(self, horizon: int, quantiles: NDArray[np.float64], panel: Panel | None = None) -> Floats:
-        """Quantile forecasts; see `Forecaster.predict`."""
-        return self.distribution(horizon, quantiles, panel)[1]
-
-    def predict_mean(self, horizon: int, panel: Panel | None = None) -> Floats:
-        """Expected demand; see `Forecaster.predict_mean`."""
-        return self.distribution(horizon, np.array([0.5]), panel)[0]
 
     def distribution(
         self, horizon: int, quantiles: NDArray[np.float64], panel: Panel | None = None

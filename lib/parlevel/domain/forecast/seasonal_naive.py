@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import nbinom
 
+from parlevel.domain.forecast.base import FromDistribution
 from parlevel.domain.forecast.drivers import plain
 from parlevel.domain.forecast.quantiles import enforce
 from parlevel.domain.panel import Panel
@@ -27,7 +28,7 @@ GRID = np.concatenate([[0.005, 0.01], np.arange(1, 40) / 40, [0.99, 0.995]])
 """Levels at which the group's pooled residuals are kept."""
 
 
-class SeasonalNaive:
+class SeasonalNaive(FromDistribution):
     """Mean of the same place in recent seasons, shrunk to the recent level; residual quantiles around it.
 
     A series' own residuals count as n / (n + `prior`), the group's pooled ones (in units of the series'
@@ -65,10 +66,6 @@ class SeasonalNaive:
         # column k of the profile is the place in the season of the k-th period after the cutoff
         mean = profile[:, np.arange(horizon) % season]
         return np.maximum(mean, 0.0).astype(np.float32)
-
-    def predict(self, horizon: int, quantiles: NDArray[np.float64], panel: Panel | None = None) -> Floats:
-        """Quantile forecasts; see `Forecaster.predict`."""
-        return self.distribution(horizon, quantiles, panel)[1]
 
     def distribution(
         self, horizon: int, quantiles: NDArray[np.float64], panel: Panel | None = None

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from parlevel.domain.features.design import Design
+from parlevel.domain.forecast.base import FromDistribution
 from parlevel.domain.forecast.drivers import DRIVERS, index_of, switched
 from parlevel.domain.forecast.hyper import settings
 from parlevel.domain.forecast.networks import load_keras, pinball_loss, read_network, rounded, write_network
@@ -59,7 +60,7 @@ windows a step; `learning_rate` at the start; `recency`, years after which a win
 `levels` that the head is trained for."""
 
 
-class Sequence:
+class Sequence(FromDistribution):
     """Base of the sequence models; a subclass names itself and builds the encoder and the decoder's state."""
 
     format: ClassVar[str] = "keras"
@@ -103,14 +104,6 @@ class Sequence:
             raise DataError(f"the network's loss must stay finite. Got {self.losses[-3:]}. Lower learning_rate.")
         self._panel = panel
         return self
-
-    def predict(self, horizon: int, quantiles: NDArray[np.float64], panel: Panel | None = None) -> Floats:
-        """Quantile forecasts; see `Forecaster.predict`."""
-        return self.distribution(horizon, quantiles, panel)[1]
-
-    def predict_mean(self, horizon: int, panel: Panel | None = None) -> Floats:
-        """Expected demand; see `Forecaster.predict_mean`."""
-        return self.distribution(horizon, np.array([0.5]), panel)[0]
 
     def distribution(
         self, horizon: int, quantiles: NDArray[np.float64], panel: Panel | None = None

@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from parlevel.domain.forecast.base import FromDistribution
 from parlevel.domain.forecast.hyper import settings
 from parlevel.domain.forecast.quantiles import enforce
 from parlevel.domain.panel import Panel
@@ -27,7 +28,7 @@ SHORTEST = 8
 """Observations below which nothing is estimated: the series' mean, and the spread of counts or its own."""
 
 
-class Local:
+class Local(FromDistribution):
     """Base of the models that treat each series alone; nothing is learned that outlives the panel.
 
     Masked periods are filled from the same place in neighbouring seasons before the fit, since these
@@ -60,14 +61,6 @@ class Local:
             raise DataError(f"{self.name} needs one available period. Got none in {panel.n_series} series.")
         self._panel = panel
         return self
-
-    def predict(self, horizon: int, quantiles: NDArray[np.float64], panel: Panel | None = None) -> Floats:
-        """Quantile forecasts; see `Forecaster.predict`."""
-        return self.distribution(horizon, quantiles, panel)[1]
-
-    def predict_mean(self, horizon: int, panel: Panel | None = None) -> Floats:
-        """Expected demand; see `Forecaster.predict_mean`."""
-        return self.distribution(horizon, np.array([0.5]), panel)[0]
 
     def distribution(
         self, horizon: int, quantiles: NDArray[np.float64], panel: Panel | None = None
