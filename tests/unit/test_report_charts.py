@@ -143,4 +143,4 @@ def test_words():
     )
     assert less_or_more(75, 100) == "25.0\u00a0% less"
     assert less_or_more(103, 100) == "3.0\u00a0% more"
-    assert less_or_more(1, 0) == "the same"
+    assert (less_or_more(0, 0), less_or_more(1, 0)) == ("the same", "–")

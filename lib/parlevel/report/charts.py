@@ -114,7 +114,9 @@ def lines(series: Mapping[str, Sequence[tuple[float, float]]], axis: tuple[str, 
     """
     xs = [x for points in series.values() for x, _ in points]
     ys = [y for points in series.values() for _, y in points if math.isfinite(y)]
-    board = Board((min(xs, default=0), max(xs, default=1)), (0, ticks(0, max([*ys, 1e-9]))[-1]))
+    board = Board(
+        (min(xs, default=0), max(xs, default=1)), (0, ticks(0, max([*ys, 1e-9]))[-1]), margins=(44, 14, 12, 34)
+    )
     board.y_axis(axis[1], "percent")
     board.x_axis(axis[0])
     for position, (name, points) in reversed(list(enumerate(series.items()))):
@@ -168,7 +170,7 @@ def stacked(bars: Sequence[tuple[str, Mapping[str, float]]], currency: str, labe
     row, left = 46, 130
     totals = [sum(parts.values()) for _, parts in bars]
     far = max([*totals, 1e-9]) * 1.16
-    board = Board((0, far), (len(bars), 0), 720, row * len(bars) + 34, (left, 6, 14, 28))
+    board = Board((0, far), (len(bars), 0), 720, row * len(bars) + 40, (left, 6, 14, 34))
     board.x_axis(f"{currency} over the simulated periods")
     for k, (name, parts) in enumerate(bars):
         board.text(left - 8, board.py(k + 0.5) + 4, name, "name", "end")

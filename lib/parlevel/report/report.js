@@ -13,7 +13,7 @@
   var next = document.getElementById("orders-next");
   var size = 25, page = 0, column = -1, upward = true;
   var rows = data.rows.map(function (cells, position) {
-    return { cells: cells, position: position, text: cells.join(" ").toLowerCase() };
+    return { cells: cells, position: position };
   });
   var shown = rows;
 
@@ -45,10 +45,19 @@
     next.disabled = page >= pages - 1;
   }
 
+  // What a search looks in: every cell as stored and as shown (money with its sign and commas), made when the first search comes.
+  function text(row) {
+    if (row.text === undefined) {
+      var seen = row.cells.map(function (value, k) { return format(value, data.kinds[k]); });
+      row.text = row.cells.concat(seen).join(" ").toLowerCase();
+    }
+    return row.text;
+  }
+
   function select() {
     var words = search.value.toLowerCase().split(/\s+/).filter(Boolean);
     shown = rows.filter(function (row) {
-      return words.every(function (word) { return row.text.indexOf(word) >= 0; });
+      return words.every(function (word) { return text(row).indexOf(word) >= 0; });
     });
     shown.sort(function (a, b) {
       var x = column < 0 ? a.position : a.cells[column], y = column < 0 ? b.position : b.cells[column];

@@ -58,8 +58,9 @@ def headline(house: Warehouse, cfg: Config, say: Words) -> Section:
         change = less_or_more(plan["total_cost"], base["total_cost"])
         out.title = (
             f"The plan would have cost {change} than the history-based policy"
-            if change != "the same"
-            else "The plan would have cost the same as the history-based policy"
+            if base["total_cost"] and change != "the same"
+            else f"The plan would have cost {say.money(plan['total_cost'])}, the history-based policy "
+            f"{say.money(base['total_cost'])}"
         )
         out.lead = (
             f"Simulated over {plural(plan['cutoffs'], 'past period')} of {say.periods(plan['n_periods'])} with "
@@ -74,9 +75,7 @@ def headline(house: Warehouse, cfg: Config, say: Words) -> Section:
             _versus("Stockout rate", plan["stockout_rate"], base["stockout_rate"], "periods with unmet demand", False),
         ]
     if score and score["wape"] is not None:
-        found = data.accuracy(house)
-        more = f"; quantile loss {_against_floor(found, cfg)}" if found else ""
-        tiles.append(_tile("Forecast error (WAPE)", share(score["wape"]), f"newest held-back fold{more}"))
+        tiles.append(_error_tile(score["wape"], data.accuracy(house), cfg))
     best = next(iter(data.accuracy(house)), None)
     if best and best["coverage_90"] is not None:
         note = f"actuals inside the 90 % interval, {best['model']} model{'s' * (best['model'] == 'chosen')}"
@@ -93,12 +92,21 @@ def headline(house: Warehouse, cfg: Config, say: Words) -> Section:
     return out
 
 
-def _against_floor(rows: Sequence[data.Row], cfg: Config) -> str:
-    """The first row's quantile loss, and how it compares with the model that every series could fall back to."""
+def _error_tile(wape: float, rows: Sequence[data.Row], cfg: Config) -> Block:
+    """The loss of the whole distribution, since orders need all of it; WAPE, of one number a period, beside it."""
+    where = f"newest held-back fold; WAPE {share(wape)}"
+    if not rows or rows[0]["wql"] is None:
+        return _tile("Forecast error (WAPE)", share(wape), "newest held-back fold")
+    change = _change_to_floor(rows, cfg)
+    note = f"quantile loss, {change + ', ' if change else ''}{where}"
+    return _tile("Forecast error (WQL)", number(rows[0]["wql"], 3), note, " less than " in change if change else None)
+
+
+def _change_to_floor(rows: Sequence[data.Row], cfg: Config) -> str:
+    """How the first row's quantile loss compares with the model that every series could fall back to."""
     best = rows[0]
     floor = next((row for row in rows if row["model"] == cfg.train.floor and row is not best), None)
-    against = f", {less_or_more(best['wql'], floor['wql'])} than {floor['model']}" if floor and floor["wql"] else ""
-    return f"{number(best['wql'], 3)}{against}"
+    return f"{less_or_more(best['wql'], floor['wql'])} than {floor['model']}" if floor and floor["wql"] else ""
 
 
 def _tile(what: str, figure_: str, note: str, good: bool | None = None) -> Block:
@@ -142,7 +150,7 @@ def forecast_fans(house: Warehouse, cfg: Config, say: Words) -> Section:
         row = rows[series]
         expected = sum(fan.mean)
         note = (
-            f"{WHY[row['why']]}{row['pattern']}, class {row['velocity']}; {row['model']}"
+            f"{(WHY[row['why']] + row['pattern']).capitalize()}, class {row['velocity']}; {row['model']}"
             f"{' as fallback' if row['fallback'] else ''}. Sold {units(row['recent_mean'])} a {say.period} lately, "
             f"{units(expected)} units expected in {say.periods(len(fan.mean))}."
         )
@@ -162,7 +170,8 @@ def accuracy(house: Warehouse, cfg: Config, say: Words) -> Section:
         return out
     best = rows[0]
     who = "the chosen models" if best["model"] == "chosen" else f"model {best['model']}"
-    out.title = f"Quantile loss of {who}: {_against_floor(rows, cfg)}"
+    change = _change_to_floor(rows, cfg)
+    out.title = f"Quantile loss of {who}: {number(best['wql'], 3)}{', ' + change if change else ''}"
     out.lead = (
         "On the newest held-back fold, which had no say in which model each group chose ('chosen', one or a blend of "
         "two): every forecast was made without the periods it is judged by. WAPE = sum of absolute "

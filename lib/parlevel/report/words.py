@@ -61,9 +61,11 @@ def plural(count: int, one: str, many: str = "") -> str:
 
 
 def less_or_more(mine: float, theirs: float) -> str:
-    """22.8 % less, 3.1 % more, the same."""
-    if not theirs or mine == theirs:
+    """22.8 % less, 3.1 % more, the same; a dash where there is nothing to compare with."""
+    if mine == theirs:
         return "the same"
+    if not theirs:
+        return DASH
     change = mine / theirs - 1
     return f"{abs(100 * change):.1f}\u00a0% {'less' if change < 0 else 'more'}"
 
