@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from parlevel.config import Config, load
+from parlevel.domain.features.calendar import event_code
 from parlevel.errors import DataError
 from parlevel.pipeline import features, features_groups
 from parlevel.schemas import contract
@@ -98,11 +99,14 @@ def test_the_stage_writes_both_tables_by_contract(spark, tmp_path):
     assert note.startswith("24 series in ")
     row = tables.read("features").where("series_id = 's3'").head().asDict()
     assert row["channels"] == [
-        "price_ratio", "discount", "promo", "holiday", "holiday_next", "holiday_since", "event", "open",
+        "price_ratio", "discount", "promo", "holiday", "holiday_next", "holiday_since", "event", "event_code",
+        "open",
     ]  # fmt: skip
     assert (row["n_past"], row["n_future"], row["start_date"]) == (72, HORIZON, CUTOFF - timedelta(71))
     assert channel(row, "promo")[-HORIZON:] == FUTURE["promo"]
     assert channel(row, "holiday")[-HORIZON:] == [0, 0, 0, 1, 0]  # 4 July
+    fair, fourth = event_code("Fair"), event_code("Independence Day")
+    assert channel(row, "event_code")[-HORIZON:] == [0, fair, 0, fourth, 0]  # Spark's code is Python's
     assert channel(row, "open")[-HORIZON - 12 : -HORIZON - 10] == [1, 0]  # closed on 20 June
     assert dict(zip(row["statics"], row["static_values"], strict=True))["category_code"] == 1
     total = tables.read("series_profile").where("series_id = 's3'").head()

@@ -62,7 +62,7 @@ def panel_rows(seed: int = 0, lengths: tuple[int, ...] = (40, 120, 400), **chang
         "country": ["US"] * n,
         "subdivision": [None] * n,
         "calendar_day": [[INDEX - 2, INDEX - 1, INDEX + 2]] * n,
-        "calendar_bits": [[calendar.CLOSED, calendar.BENEFIT, calendar.EVENT]] * n,
+        "calendar_bits": [[calendar.CLOSED, calendar.BENEFIT, calendar.EVENT | 77 << calendar.CODE_SHIFT]] * n,
         **changes,
     }
     kinds = {
@@ -102,6 +102,8 @@ def test_calendar_channels_of_known_days():
     assert last["open"].tolist() == [1, 1, 1, 1, 0, 1, 1, 1, 1, 1, 1, 1]
     assert last["benefit"].tolist() == [0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0]
     assert last["event"].tolist() == [0] * 8 + [1, 0, 0, 0]
+    christmas, new_year = calendar.event_code("Christmas Day"), calendar.event_code("New Year's Day")
+    assert last["event_code"].tolist() == [christmas, 0, 0, 0, 0, 0, 0, new_year, 77, 0, 0, 0]
     assert last["holiday_next"][:9] * 28 == pytest.approx([0, 6, 5, 4, 3, 2, 1, 0, 13])
     assert last["holiday_since"][:9] * 28 == pytest.approx([0, 1, 2, 3, 4, 5, 6, 0, 1])
 
@@ -153,7 +155,8 @@ def test_what_comes_after_the_cutoff_changes_nothing_before_it():
         price_future=[[9.0, 0.1, 7.0, np.nan, 3.0]] * 3,
         promo_future=[[1.0] * 5] * 3,
         calendar_day=[[INDEX - 2, INDEX - 1, INDEX + 1, INDEX + 3]] * 3,
-        calendar_bits=[[calendar.CLOSED, calendar.BENEFIT, calendar.CLOSED, calendar.EVENT]] * 3,
+        calendar_bits=[[calendar.CLOSED, calendar.BENEFIT, calendar.CLOSED, calendar.EVENT | 78 << calendar.CODE_SHIFT]]
+        * 3,
     )
     after = as_panel(future)
     for name, values in before.channels.items():
@@ -214,4 +217,4 @@ def test_profile_rows_fit_their_contract_but_for_what_comes_later():
     assert set(rows.schema.names) == wanted
     recent = rows["recent_mean"].to_pylist()
     assert rows["volume_bucket"].to_pylist() == [int(np.floor(64 * np.log(mean))) for mean in recent]
-    assert rows["predicted_bytes"].to_pylist() == predicted_bytes(np.array([40, 120, 400]), 9).tolist()
+    assert rows["predicted_bytes"].to_pylist() == predicted_bytes(np.array([40, 120, 400]), len(CHANNELS)).tolist()

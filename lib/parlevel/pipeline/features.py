@@ -74,6 +74,7 @@ def find_settings(panel: DataFrame, locations: DataFrame, calendar: DataFrame, c
         "holiday": holiday,
         **{name: bool(kinds and kinds[name]) for name in ("event", "benefit", "open")},
     }
+    there["event_code"] = cfg.calendar.period == "day" and (there["holiday"] or there["event"])
     owner = {"price_ratio": "price", "discount": "price", "holiday_next": "holiday", "holiday_since": "holiday"}
     # a channel that no data fills would be constant; a model with none at all still knows the days
     channels = tuple(name for name in CHANNELS if there[owner.get(name, name)]) or ("open",)
@@ -138,6 +139,10 @@ def pack_calendar(calendar: DataFrame) -> DataFrame:
     bits = F.lit(0)
     for condition, bit in pairs:
         bits = bits + F.when(condition, bit).otherwise(0)
+    # several events of a day are joined in one name: the first one counts, and benefits come too often to have a name
+    name = F.when(_is_kind("benefit"), None).otherwise(F.substring_index("event", " + ", 1))
+    code = F.coalesce(F.crc32(name.cast("binary")).bitwiseAND(F.lit(days.CODE_MASK).cast("bigint")), F.lit(0))
+    bits = bits + F.shiftleft(code, days.CODE_SHIFT)
     entry = F.struct(F.unix_date("date").cast("bigint").alias("d"), bits.cast("bigint").alias("b"))
     packed = calendar.where(bits > 0).groupBy("location_id").agg(F.sort_array(F.collect_list(entry)).alias("c"))
     return packed.select("location_id", F.col("c.d").alias("calendar_day"), F.col("c.b").alias("calendar_bits"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from functools import lru_cache
 
 import numpy as np
@@ -16,16 +17,35 @@ Floats = NDArray[np.float64]
 CLOSED, HOLIDAY, BENEFIT, EVENT = 1, 2, 4, 8
 """Bits of a calendar day: closed; event_kind holiday; benefit (pay or SNAP day); any other event."""
 
+CODE_SHIFT, CODE_MASK = 4, 2**20 - 1
+"""Above the bits of a calendar day lies the code of its event's name, `event_code`."""
+
 REACH: dict[str, int] = {"day": 28, "week": 8, "month": 3}
 """Periods at which `holiday_next` and `holiday_since` stop counting."""
 
 
+def event_code(name: str) -> int:
+    """A number of an event's name, the same everywhere: CRC-32, cut to what 32-bit floats hold exactly.
+
+    >>> event_code("Christmas") == event_code("Christmas") != event_code("Easter")
+    True
+    """
+    return zlib.crc32(name.encode()) & CODE_MASK
+
+
 @lru_cache(maxsize=512)
-def _holidays_of_year(country: str, subdivision: str | None, year: int) -> tuple[int, ...]:
+def _named_holidays(country: str, subdivision: str | None, year: int) -> tuple[tuple[int, int], ...]:
+    """(day, code of its name) of a year's public holidays."""
     import holidays
 
     days = holidays.country_holidays(country, subdiv=subdivision, years=year)
-    return tuple(sorted(int(np.datetime64(day, "D").astype(np.int64)) for day in days))
+    return tuple(
+        sorted((int(np.datetime64(day, "D").astype(np.int64)), event_code(name)) for day, name in days.items())
+    )
+
+
+def _holidays_of_year(country: str, subdivision: str | None, year: int) -> tuple[int, ...]:
+    return tuple(day for day, _ in _named_holidays(country, subdivision, year))
 
 
 def check_country(country: str, subdivision: str | None) -> None:
@@ -102,8 +122,8 @@ def channels(
         first: period index of the first period.
         n_periods: periods, past and future.
 
-    Returns: name -> (n_periods,): holiday, event, benefit, open as shares of the period's days, and the
-        distances to holidays.
+    Returns: name -> (n_periods,): holiday, event, benefit, open as shares of the period's days, the
+        distances to holidays, and for days the code of each one's event.
     """
     reach = REACH[period]
     begin, count = first - reach, n_periods + 2 * reach
@@ -119,4 +139,19 @@ def channels(
         "event": share_of_days(days[bits & EVENT > 0], first, n_periods, period),
         "benefit": share_of_days(days[bits & BENEFIT > 0], first, n_periods, period),
         "open": 1.0 - share_of_days(days[bits & CLOSED > 0], first, n_periods, period),
+        **({"event_code": _codes(days, bits, place, first, n_periods)} if period == "day" else {}),
     }
+
+
+def _codes(days: Ints, bits: Ints, place: tuple[str | None, str | None], first: int, n_days: int) -> Floats:
+    """(n_days,) code of each day's event or public holiday, 0 where there is none; the table's names come first."""
+    out = np.zeros(n_days)
+    if place[0]:
+        for year in range(1970 + first // 366, 1971 + (first + n_days) // 365):
+            for day, code in _named_holidays(place[0], place[1], year):
+                if first <= day < first + n_days:
+                    out[day - first] = code
+    codes = bits >> CODE_SHIFT
+    told = (codes > 0) & (days >= first) & (days < first + n_days)
+    out[days[told] - first] = codes[told]
+    return out

@@ -14,7 +14,7 @@ from parlevel.registry import nearest
 FAMILIES: dict[str, tuple[str, ...]] = {
     "price": ("price_ratio", "discount"),
     "promo": ("promo",),
-    "holiday": ("holiday", "holiday_next", "holiday_since", "event", "benefit"),
+    "holiday": ("holiday", "holiday_next", "holiday_since", "event", "benefit", "event_code"),
     "open": ("open",),
 }
 """What `features.known_future` names -> the channels it stands for."""

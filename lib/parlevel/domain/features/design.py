@@ -182,6 +182,8 @@ class Design:
     def _covariates(self, panel: Panel, series: Ints, origins: Ints, steps: Ints) -> Iterator[Column]:
         """Channels at the target period where they are known ahead, else NaN."""
         for name, values in panel.channels.items():
+            if name == "event_code":  # the number of a name: nothing that a threshold or a slope could use
+                continue
             known = name in panel.known_future
             yield name, look_up(values, series, origins + steps) if known else np.full(len(series), np.nan)
         if "price_ratio" in panel.channels:

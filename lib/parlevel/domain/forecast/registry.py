@@ -22,6 +22,7 @@ FORECASTERS: dict[str, str] = {
     "tsb": "parlevel.domain.forecast.croston:TSB",
     "adida": "parlevel.domain.forecast.croston:ADIDA",
     "imapa": "parlevel.domain.forecast.croston:IMAPA",
+    "dynamic": "parlevel.domain.forecast.dynamic:Dynamic",
     "ets": "parlevel.domain.forecast.stats:ETS",
     "arima": "parlevel.domain.forecast.stats:ARIMA",
     "theta": "parlevel.domain.forecast.stats:Theta",
