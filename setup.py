@@ -17,7 +17,7 @@ setup(
     license="Apache-2.0",
     package_dir={"": "lib"},
     packages=find_packages("lib"),
-    package_data={"parlevel": ["report/*.html.j2", "report/*.css", "report/*.js", "py.typed"]},
+    package_data={"parlevel": ["report/*.html.j2", "report/*.css", "report/*.js", "spark/*.properties", "py.typed"]},
     python_requires=">=3.11,<3.13",
     install_requires=[
         "pandas",

@@ -1,4 +1,4 @@
-"""`spark-submit jobs/run_all.py` on this machine and on a standalone cluster gives the same plan."""
+"""`spark-submit` on a standalone cluster, on this machine alone, and a session in this process give the same tables."""
 
 from __future__ import annotations
 
@@ -12,12 +12,14 @@ from polars.testing import assert_frame_equal
 from small import SMALL, places
 
 from parlevel import jars
+from parlevel.config import Config
 from parlevel.pipeline.identity import code_version
+from parlevel.pipeline.runner import RunResult
 from parlevel.schemas import STAGES, contract
 
 pytestmark = pytest.mark.spark
 
-SETTINGS = [*SMALL, "source.options={series: 24, days: 200}", "train.min_group_series=12", "spark.partitions=2"]
+SETTINGS = [*SMALL, "spark.partitions=2"]
 # For tests only: interpreted expressions and a quick compiler; most of a small job's time is compilation.
 QUICK = ["--conf", "spark.sql.codegen.wholeStage=false", "--conf", "spark.sql.codegen.factoryMode=NO_CODEGEN"]
 QUICK += ["--conf", "spark.ui.enabled=false", "--driver-java-options", "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"]
@@ -27,10 +29,14 @@ def settings(warehouse: Path) -> list[str]:
     return [text for setting in [*SETTINGS, *places(warehouse)] for text in ("--set", setting)]
 
 
-def rows(warehouse: Path, name: str) -> polars.DataFrame:
-    """A table without what a clock measured, in the order of its keys."""
+def rows(warehouse: Path, name: str, run_id: str | None = None) -> polars.DataFrame:
+    """A table, or a run's part of it, without what a clock measured and the run's name, in the order of its keys."""
     frame = polars.DataFrame(DeltaTable(str(warehouse / name)).to_pyarrow_table())
-    return frame.drop([c for c in ("seconds", "fit_seconds") if c in frame.columns]).sort(contract(name).keys)
+    if run_id is not None:
+        frame = frame.filter(polars.col("run_id") == run_id)
+    dropped = ("seconds", "fit_seconds", "run_id")
+    keys = [key for key in contract(name).keys if key not in dropped]
+    return frame.drop([c for c in dropped if c in frame.columns]).sort(keys)
 
 
 @pytest.fixture(scope="module")
@@ -85,14 +91,24 @@ def test_executors_had_the_package_from_the_wheel_and_it_is_this_code(on_cluster
     assert list(warehouse.parent.glob("work*/app-*/*/parlevel-*.zip"))
 
 
-def test_this_machine_alone_gives_the_same_tables(on_cluster: tuple[Path, dict, str], tmp_path: Path) -> None:
+def test_a_session_in_this_process_gives_the_same_tables(
+    on_cluster: tuple[Path, dict, str], main_run: tuple[Config, RunResult]
+) -> None:
+    warehouse, _, _ = on_cluster
+    cfg, result = main_run
+    for name in ("panel", "features", "forecast", "order_plan", "accuracy", "inventory_kpi"):
+        here = rows(Path(cfg.paths.warehouse), name, result.run_id)
+        assert_frame_equal(here, rows(warehouse, name))
+    assert rows(warehouse, "order_plan")["order_qty"].sum() > 0
+
+
+def test_a_job_on_this_machine_alone_gives_the_same_tables(on_cluster: tuple[Path, dict, str], tmp_path: Path) -> None:
     warehouse, _, _ = on_cluster
     spark = ["--master", "local[1]", "--driver-memory", "1g", *QUICK]
-    done = standalone.submit("run_all.py", *settings(tmp_path), spark=spark, env=standalone.environment(), cwd=tmp_path)
+    done = standalone.submit("sources.py", *settings(tmp_path), spark=spark, env=standalone.environment(), cwd=tmp_path)
     assert done.returncode == 0, done.stderr[-6000:]
-    for name in ("panel", "features", "forecast", "order_plan", "accuracy", "inventory_kpi"):
+    for name in ("sales", "inventory", "true_demand"):
         assert_frame_equal(rows(tmp_path, name), rows(warehouse, name))
-    assert rows(warehouse, "order_plan")["order_qty"].sum() > 0
 
 
 def test_a_job_answers_a_wrong_setting_with_a_message_and_2(tmp_path: Path) -> None:

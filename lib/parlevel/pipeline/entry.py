@@ -26,7 +26,6 @@ def main(stages: Sequence[str], arguments: Sequence[str] | None = None) -> int:
     """
     asked = _parse(arguments)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr)
-    logging.getLogger("py4j").setLevel(logging.WARNING)
     try:
         cfg = load(asked.config, asked.set)
         _run(cfg, stages, asked.force)
