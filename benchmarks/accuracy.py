@@ -146,7 +146,7 @@ def _arguments() -> argparse.Namespace:
     add("--horizon", type=int, help="periods ahead (default: that of conf/presets)")
     add("--windows", type=int, default=1, help="cutoffs, a horizon apart, the newest as --cutoff says")
     add("--peers", nargs="?", const="all", default="", help=f"run peers: all, or any of {','.join(PEERS)}")
-    add("--preset", choices=("fast", "default", "best"), default="default", help="set of models: train.preset")
+    add("--preset", choices=("fast", "default", "best"), default="best", help="set of models: train.preset")
     add("--set", action="append", default=[], help="a further setting, section.key=value")
     add("--json", help="write the figures to this file")
     add("--out", help="write parlevel's forecasts to this Parquet file")

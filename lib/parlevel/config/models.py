@@ -29,6 +29,7 @@ PRESETS: dict[str, list[Candidate]] = {
     "default": [
         Candidate(model="seasonal_naive"),
         Candidate(model="forest"),
+        Candidate(model="dynamic", only="high_volume"),
         Candidate(model="lstm", only="high_volume"),
     ],
     "best": [
@@ -37,9 +38,8 @@ PRESETS: dict[str, list[Candidate]] = {
         Candidate(
             model="boosting", scope="all", parameters={"rounds": 300, "learning_rate": 0.04, "max_rows": 300_000}
         ),
-        Candidate(model="boosting", parameters={"objective": "l2"}),
+        Candidate(model="dynamic"),
         Candidate(model="linear"),
-        Candidate(model="lstm", only="high_volume"),
     ],
 }
 """Sets of candidates by what they cost; docs/accuracy.md has their accuracy and seconds."""

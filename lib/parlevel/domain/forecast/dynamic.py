@@ -93,15 +93,14 @@ class Dynamic(FromDistribution):
         if np.isnan(panel.observed()).all():
             raise DataError(f"{self.name} needs one available period. Got none in {panel.n_series} series.")
         recent = self._recent(panel)
-        sold = content_order(recent)
-        sold = sold[(np.nan_to_num(recent.observed()[sold]) > 0).sum(axis=1) > SEASON[panel.period]]
+        sold, observed = content_order(recent), recent.observed()
+        sold = sold[(np.nan_to_num(observed[sold]) > 0).sum(axis=1) > SEASON[panel.period]]
         drawn = sold[np.linspace(0, len(sold) - 1, min(SAMPLE, len(sold))).astype(np.int64)] if len(sold) else sold
         evidence = []
         for speed in SPEEDS:
             shared = calendar_columns(recent, 0, speed)
-            evidence.append(
-                sum(self._fit(recent, row, self._columns(recent, row, 0, shared)).evidence for row in drawn)
-            )
+            fits = [self._fit(recent, observed[row], self._columns(recent, row, 0, shared)) for row in drawn]
+            evidence.append(sum(each.evidence for each in fits))
         self._speed = SPEEDS[int(np.argmax(evidence))] if len(drawn) else self._speed
         self._panel = panel
         return self
@@ -158,19 +157,24 @@ class Dynamic(FromDistribution):
             if np.isnan(observed[row]).all():
                 continue
             given = self._columns(panel, row, horizon, shared)
-            found = self._fit(panel, row, given)
+            found = self._fit(panel, observed[row], given)
             ahead = given.values[panel.n_periods :]
             out[row] = (ahead * found.slopes) @ np.eye(len(DRIVERS))[given.driver]
             out[row, :, DRIVERS.index(LEVEL)] += found.base
-            own = np.einsum("hk,kh->h", ahead, cho_solve(found.root, ahead.T))
+            own = (ahead.T * cho_solve(found.root, ahead.T, check_finite=False)).sum(axis=0)
             sd[row], dispersion[row] = np.sqrt(own + walk), found.dispersion
         return out, sd, dispersion
 
-    def _fit(self, panel: Panel, row: int, given: Columns) -> Fit:
-        """The mode of one series' coefficients and the curvature there."""
-        observed = panel.observed()[row].astype(np.float64)
+    def _fit(self, panel: Panel, observed: Floats, given: Columns) -> Fit:
+        """The mode of one series' coefficients and the curvature there.
+
+        Args:
+            panel: for its time axis.
+            observed: (n_periods,) units, NaN = unknown.
+            given: its columns.
+        """
         seen = ~np.isnan(observed)
-        y, x = np.maximum(observed[seen], 0.0), given.values[: panel.n_periods][seen]
+        y, x = np.maximum(observed[seen].astype(np.float64), 0.0), given.values[: panel.n_periods][seen]
         age = (panel.n_periods - 1 - np.flatnonzero(seen)) / PER_YEAR[panel.period]
         weight = 0.5 ** (age / self.parameters["recency"])
         base = float(np.log(max(float(weight @ y / weight.sum()), 1e-3)))
@@ -185,8 +189,8 @@ class Dynamic(FromDistribution):
                 told = weight * (mean / (1.0 + dispersion * mean)) ** 2
                 dispersion = float(np.clip(told @ beyond / told.sum(), least, most))
             precision = weight * mean / (1.0 + dispersion * mean)
-            root = cho_factor((x * precision[:, None]).T @ x + np.eye(x.shape[1]))
-            slopes = cho_solve(root, x.T @ (precision * (away + error)))
+            root = cho_factor((x * precision[:, None]).T @ x + np.eye(x.shape[1]), check_finite=False)
+            slopes = cho_solve(root, x.T @ (precision * (away + error)), check_finite=False)
         left = away + error - x @ slopes
         fit = np.log(precision / weight) * weight - precision * left**2
         evidence = 0.5 * (fit.sum() - slopes @ slopes) - np.log(np.diag(root[0])).sum()
