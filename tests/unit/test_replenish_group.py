@@ -16,7 +16,8 @@ from parlevel.domain.replenish.job import Job
 from parlevel.domain.replenish.output import GroupTables
 from parlevel.domain.replenish.packed import PACKED, unpack
 from parlevel.domain.replenish.plan import Settings
-from parlevel.domain.replenish.shared import PriceSearch, answer
+from parlevel.domain.replenish.price_search import PriceSearch
+from parlevel.domain.replenish.shared import answer, first_prices
 from parlevel.domain.replenish.solvers.outcome import Effort
 from parlevel.errors import SolverError
 from parlevel.schemas import Column, arrow_schema
@@ -192,6 +193,38 @@ def test_the_price_search_climbs_to_the_dual_of_a_small_knapsack():
     loose.update(loose.points(), *ask(loose.points()))
     assert loose.fits
     assert loose.price.tolist() == [0.0]
+
+
+def test_the_price_search_finds_the_prices_of_many_limits_at_once():
+    # 28 days, 10 units wanted on each of them: bought that day, the day after (worth half a unit of money less) or not.
+    worth = 1.0 + np.arange(28) % 5
+
+    def ask(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        choices = np.stack([np.zeros_like(points), points - worth, np.roll(points, -1, axis=1) + 0.5 - worth])
+        taken = choices.argmin(axis=0)
+        used = 10.0 * (taken == 1) + np.roll(10.0 * (taken == 2), 1, axis=1)
+        return used, 10.0 * choices.min(axis=0).sum(axis=1)
+
+    search = PriceSearch([f"b@{k}" for k in range(28)], np.full(28, 6.0), np.full(28, 4.0), 1e-3)
+    for _ in range(40):
+        points = search.points()
+        search.update(points, *ask(points))
+        if search.settled:
+            break
+    assert search.rounds < 40
+    assert search.top - search.value < 0.02 * abs(search.value)
+
+
+def test_a_small_sample_names_prices_only_where_the_budget_binds():
+    scarce, enough = (
+        [{"resource_id": "b", "period": 0, "kind": "budget", "supplier_id": None, "location_id": None,
+          "measure": "value", "amount": amount, "cost": 0.0}]
+        for amount in (5.0, 1e6)
+    )  # fmt: skip
+    rows, scale = packed(item("a"), item("b", 2.0)), np.array([10.0])
+    priced = first_prices(rows, job(shared=scarce), ["b@1"], np.array([5.0]), scale)["price"].to_pylist()
+    free = first_prices(rows, job(shared=enough), ["b@1"], np.array([1e6]), scale)["price"].to_pylist()
+    assert priced[0] > 0 == free[0]
 
 
 def test_content_orders_items_and_names_change_nothing():

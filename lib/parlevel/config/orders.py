@@ -20,7 +20,7 @@ class Replenish(Section):
     time_limit: float = Field(20.0, gt=0)  # seconds per group
     max_gap: float = Field(0.01, ge=0)  # stop a group's solve at this relative gap
     rounds: int = Field(8, ge=1)  # pricing rounds per group
-    budget_rounds: int = Field(6, ge=1)  # rounds to price what all groups share
+    budget_rounds: int = Field(6, ge=1)  # rounds to correct the prices of what all groups share
     budget_sample: int = Field(5000, ge=1)  # series, drawn by content, that those rounds are asked on
 
 

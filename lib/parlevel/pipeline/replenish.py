@@ -25,13 +25,15 @@ from parlevel.schemas import contract
 from parlevel.spark.balance import Assignment, longest_first
 from parlevel.spark.grouped import apply_groups
 from parlevel.spark.scratch import Scratch
+from parlevel.spark.session import cores
 from parlevel.spark.tables import Tables
 
 log = logging.getLogger(__name__)
 
 KINDS = ("order_plan", "order_ledger", "plan_report", "projection")
 OUTPUT = union_columns(*(contract(name).data_columns for name in KINDS), USE)
-MAX_TASKS = 500
+# A Python task costs about as much as the plans of a hundred items; a few a core even out what sizes do not tell.
+TASKS_A_CORE = 6
 # Times that the groups are planned again because what all share was overdrawn.
 PLANS = 5
 
@@ -137,7 +139,7 @@ def assignment(rows: DataFrame) -> Assignment:
     sizes = rows.groupBy("solve_group").agg(F.count("*").alias("n"), F.count("resources").alias("limited")).collect()
     # bounded: one row a group; shared limits cost a group about as much again as its items
     work = [(row["solve_group"], 10.0 + row["n"] + 2.0 * row["limited"]) for row in sizes]
-    return longest_first(work, MAX_TASKS)
+    return longest_first(work, TASKS_A_CORE * cores(rows.sparkSession))
 
 
 def _report(tables: Tables, n_series: int) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from functools import partial
 
 import numpy as np
@@ -12,7 +13,8 @@ from pyspark.sql import functions as F
 from parlevel.config import Config
 from parlevel.domain.replenish.constraints.resource import expand
 from parlevel.domain.replenish.job import Job
-from parlevel.domain.replenish.shared import ANSWER, PriceSearch, answer
+from parlevel.domain.replenish.price_search import PriceSearch
+from parlevel.domain.replenish.shared import ANSWER, FIRST_PRICES, answer, first_prices
 from parlevel.schemas import contract
 from parlevel.spark.grouped import apply_groups
 from parlevel.spark.session import cores
@@ -25,13 +27,16 @@ TIGHT = 0.75  # share of a limit from which it is handed out once any limit was 
 CUT = 0.25  # of its use that a group gives up first
 DRAWS = 2**20  # steps of the share of series that prices are searched on
 CHUNK = 2000  # series a task answers for
+FEW = 500  # series whose prices one task searches for, items in memory
+SETTLED = 0.1  # share of replenish.max_gap that is left to the search
 
 
 def find_prices(rows: DataFrame, job: Job, cfg: Config) -> PriceSearch:
     """Prices at which all groups together use about what there is.
 
-    Each round is one pass over a sample of the series; only the use of each limit, added up, reaches the driver. The
-    certificate comes from the final plans of all series.
+    A small sample, whose items fit one task's memory, is asked many times; what it says is then corrected on a larger
+    one, a Spark pass a round, of which only the use of each limit, added up, reaches the driver. The certificate comes
+    from the final plans of all series.
 
     Args:
         rows: packed rows.
@@ -39,21 +44,20 @@ def find_prices(rows: DataFrame, job: Job, cfg: Config) -> PriceSearch:
         cfg: the configuration.
     """
     limits = expand(job.shared, job.settings.horizon)
+    labels = [row.label for row in limits]
     drawn = F.pmod(F.xxhash64("content_key"), F.lit(DRAWS))
     n = rows.count()
-    below = DRAWS if n <= cfg.replenish.budget_sample else max(1, DRAWS * cfg.replenish.budget_sample // n)
-    scales, whole, part = _overview(rows, drawn < below)
+    few, below = (max(1, DRAWS * min(most, n) // n) for most in (FEW, cfg.replenish.budget_sample))
+    scales, whole, (first, part) = _overview(rows, (drawn < few, drawn < below))
+    amount = np.array([row.amount for row in limits]) / whole
+    scale = np.array([scales[row.measure] for row in limits])
+    start = _start(rows.where(drawn < few), job, labels, amount * first, scale)
     parts = max(4 * cores(rows.sparkSession), below * n // DRAWS // CHUNK)
     sample = rows.where(drawn < below).withColumn("_part", F.pmod(F.xxhash64("solve_group"), F.lit(parts)))
-    search = PriceSearch(
-        [row.label for row in limits],
-        np.array([row.amount for row in limits]) * (part / whole),
-        np.array([scales[row.measure] for row in limits]),
-        0.05 * cfg.replenish.max_gap,
-    )
+    search = PriceSearch(labels, amount * part, scale, SETTLED * cfg.replenish.max_gap, start)
     for _ in range(cfg.replenish.budget_rounds):
         points = search.points()
-        search.update(points, *_ask(sample, job, search.labels, points))
+        search.update(points, *_ask(sample, job, labels, points))
         if search.fits:
             log.info("shared limits: nothing binds")
             break
@@ -62,6 +66,15 @@ def find_prices(rows: DataFrame, job: Job, cfg: Config) -> PriceSearch:
         if search.settled:
             break
     return search
+
+
+def _start(few: DataFrame, job: Job, labels: list[str], amount: np.ndarray, scale: np.ndarray) -> np.ndarray | None:
+    """(r,) prices that a small sample finds good, in one task; None where it needs none."""
+    fn = partial(first_prices, job=job, labels=labels, amount=amount, scale=scale)
+    made = apply_groups(few.withColumn("_part", F.lit(0)), ["_part"], fn, FIRST_PRICES, partitions=1)
+    price = {row["label"]: row["price"] for row in made.collect()}  # bounded: limits
+    found = np.array([price.get(label, 0.0) for label in labels])
+    return found if found.any() else None
 
 
 def _ask(sample: DataFrame, job: Job, labels: list[str], points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -81,8 +94,8 @@ def _ask(sample: DataFrame, job: Job, labels: list[str], points: np.ndarray) -> 
     return used, priced
 
 
-def _overview(rows: DataFrame, drawn: Column) -> tuple[dict[str, float], float, float]:
-    """Price scales by measure, and the expected purchases of all series and of those drawn, money.
+def _overview(rows: DataFrame, samples: Sequence[Column]) -> tuple[dict[str, float], float, list[float]]:
+    """Price scales by measure, and the expected purchases of all series and of each sample, money.
 
     A scale is the price at which hardly anybody orders: mean cost of a shortage per unit of the measure.
     """
@@ -91,15 +104,20 @@ def _overview(rows: DataFrame, drawn: Column) -> tuple[dict[str, float], float, 
     sums = rows.agg(
         F.avg(F.col("shortage_cost").cast(EXACT)).cast("double").alias("shortage"),
         F.sum(bought.cast(EXACT)).cast("double").alias("whole"),
-        F.sum(F.when(drawn, bought).otherwise(0.0).cast(EXACT)).cast("double").alias("part"),
+        *(
+            F.sum(F.when(drawn, bought).otherwise(0.0).cast(EXACT)).cast("double").alias(f"part {k}")
+            for k, drawn in enumerate(samples)
+        ),
         *(
             (F.avg(F.col(name).cast(EXACT)).cast("double") if name else F.lit(1.0)).alias(measure)
             for measure, name in each.items()
         ),
     ).head(1)[0]
     scales = {measure: float(sums["shortage"] / max(sums[measure], 1e-9)) for measure in each}
-    some = sums["part"] > 0
-    return scales, float(sums["whole"]) if some else 1.0, float(sums["part"]) if some else 1.0
+    parts = [float(sums[f"part {k}"]) for k in range(len(samples))]
+    # nothing sells in a sample: every limit counts for it as it is
+    whole = float(sums["whole"])
+    return scales, whole if whole > 0 else 1.0, [part if part > 0 and whole > 0 else max(whole, 1.0) for part in parts]
 
 
 def grants(use: DataFrame, attempt: int) -> tuple[DataFrame, int]:

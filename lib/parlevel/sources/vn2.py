@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from parlevel.config import Config
@@ -91,12 +91,24 @@ class VN2(Cached):
 
     def _last_week(self, spark: SparkSession) -> str:
         """First day of the last week in the sales file: the stock is that of its end."""
-        return max(name for name in _read(spark, self._files[SALES]).columns if name[:2] == "20")
+        return _weeks(_read(spark, self._files[SALES]))[-1]
 
     def _sales(self, spark: SparkSession) -> DataFrame:
-        sold = _long(_read(spark, self._files[SALES]), "sales")
-        seen = _long(_read(spark, self._files[IN_STOCK]), "in_stock")
-        return contract_frame(sold.join(seen, ["series_id", "date"], "left"), "sales")
+        """One row a series and week; a week that the file of flags lacks is not known to be in stock or out."""
+        sold, seen = _read(spark, self._files[SALES]), _read(spark, self._files[IN_STOCK])
+        weeks, flagged = _weeks(sold), set(_weeks(seen))
+        flags = seen.select("series_id", *(F.col(week).alias(f"flag {week}") for week in weeks if week in flagged))
+        cells = [
+            F.struct(
+                F.lit(week).cast("date").alias("date"),
+                F.col(week).cast("double").alias("sales"),
+                F.col(f"flag {week}" if week in flagged else "unknown").cast("boolean").alias("in_stock"),
+            )
+            for week in weeks
+        ]
+        # the two files meet while a series is one row: joined by week, 90,000 rows would move
+        wide = sold.join(F.broadcast(flags), "series_id", "left").withColumn("unknown", F.lit(None).cast("string"))
+        return contract_frame(wide.select("series_id", F.inline(F.array(*cells))), "sales")
 
 
 def _read(spark: SparkSession, file: Path) -> DataFrame:
@@ -109,10 +121,9 @@ def _read(spark: SparkSession, file: Path) -> DataFrame:
     )
 
 
-def _long(wide: DataFrame, value: str) -> DataFrame:
-    """One row per series and week from one column a week."""
-    weeks: list[Column | str] = [name for name in wide.columns if name[:2] == "20"]
-    return wide.unpivot(["series_id"], weeks, "date", value).withColumn("date", F.col("date").cast("date"))
+def _weeks(wide: DataFrame) -> list[str]:
+    """Columns that hold a week, in order."""
+    return sorted(name for name in wide.columns if name[:2] == "20")
 
 
 def _inventory(state: DataFrame, cutoff: str) -> DataFrame:
