@@ -15,7 +15,7 @@ from parlevel.domain.replenish.lotsizing.improve import solve, starting_point, w
 from parlevel.domain.replenish.lotsizing.problem import LotSizing, appraise, read_trigeiro
 from parlevel.domain.replenish.lotsizing.relax import overtime_price, price, relax
 from parlevel.domain.replenish.lotsizing.smooth import smooth
-from parlevel.domain.replenish.lotsizing.whole import solve_whole
+from parlevel.domain.replenish.lotsizing.whole import _in_time, solve_whole
 from parlevel.domain.replenish.solvers.lot_sizing import lot_sizes
 from parlevel.errors import DataError
 
@@ -163,3 +163,9 @@ def test_a_real_instance_is_solved_within_its_gap(data_dir: Path) -> None:
     plan = solve(problem, 8)
     assert plan.overtime == 0
     assert 0 <= plan.gap < 0.03
+
+
+def test_a_surplus_that_a_solver_leaves_at_the_end_takes_nothing_from_earlier_periods():
+    demand = np.array([[5.0, 5.0, 5.0]])
+    np.testing.assert_allclose(_in_time(demand, np.array([[5.0, 10.0, 4.0]])), [[5.0, 10.0, 4.0]])
+    np.testing.assert_allclose(_in_time(demand, np.array([[5.0, 10.0 - 1e-6, 0.0]])).sum(), 15.0)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.sparse import coo_matrix, csr_matrix
 
+from parlevel.domain.replenish.base import Floats
 from parlevel.domain.replenish.lotsizing.problem import LotSizing, Plan, appraise
 from parlevel.domain.replenish.solvers.linear import Program, attempt_integer
 
@@ -17,8 +18,14 @@ def solve_whole(problem: LotSizing, seconds: float, solver: str = "SCIP") -> tup
         return None, bound
     lots = solution.x[: n * periods].reshape(n, periods)
     lots = np.where(lots > 1e-6, lots, 0.0)
-    lots *= (problem.demand.sum(axis=1) / np.maximum(lots.sum(axis=1), 1e-12))[:, None]
-    return appraise(problem, lots, bound), bound
+    return appraise(problem, _in_time(problem.demand, lots), bound), bound
+
+
+def _in_time(demand: Floats, lots: Floats) -> Floats:
+    """Lots raised by the solver's tolerance, where that left a period short; what it made too much of stays."""
+    due, made = demand.cumsum(axis=1), lots.cumsum(axis=1)
+    short = np.divide(due, made, out=np.ones_like(due), where=(made > 0) & (due > made))
+    return lots * short.max(axis=1)[:, None]
 
 
 def whole_program(problem: LotSizing) -> Program:
