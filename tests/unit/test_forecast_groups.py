@@ -16,6 +16,7 @@ from parlevel.domain.forecast.drivers import steps_of
 from parlevel.domain.panel import Panel
 from parlevel.pipeline import train
 from parlevel.pipeline.forecast_groups import MODEL_COLUMNS, Task, forecast_rows
+from parlevel.pipeline.train_groups import IS_MODEL
 
 N, H = 30, 7
 FOREST = "{model: forest, parameters: {trees: 4, max_rows: 800}}"
@@ -46,8 +47,8 @@ def forecast(table: pa.Table) -> dict[str, pa.Table]:
     trained = train._train(table, plain=train.spec(CFG), deep=train.spec(CFG, deep=True), period="day")
     models = trained.filter(pc.equal(trained["kind"], "models"))
     models = models.filter(pc.or_(models["chosen"], pc.equal(models["model"], "seasonal_naive")))
-    models = models.select(["group_id", *MODEL_COLUMNS]).append_column("is_model", pa.array([True] * len(models)))
-    series = table.append_column("is_model", pa.array([False] * len(table)))
+    models = models.select(["group_id", *MODEL_COLUMNS]).append_column(IS_MODEL, pa.array([True] * len(models)))
+    series = table.append_column(IS_MODEL, pa.array([False] * len(table)))
     task = Task(H, tuple(CFG.forecast.levels), "seasonal_naive", "day", True)
     made = forecast_rows(pa.concat_tables([series, models], promote_options="default"), task=task)
     return {kind: made.filter(pc.equal(made["kind"], kind)) for kind in pc.unique(made["kind"]).to_pylist()}

@@ -8,7 +8,8 @@ from panels import daily, features_rows
 from parlevel.config import load
 from parlevel.domain.forecast.registry import SHARED
 from parlevel.pipeline import train
-from parlevel.pipeline.train_shared import IS_MODEL, learn, take_over
+from parlevel.pipeline.train_groups import IS_MODEL
+from parlevel.pipeline.train_shared import learn, take_over
 
 HORIZON, N, NAME = 7, 24, f"{SHARED}boosting"
 SETTINGS = [

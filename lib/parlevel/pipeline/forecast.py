@@ -13,8 +13,9 @@ from pyspark.sql import functions as F
 
 from parlevel.config import Config
 from parlevel.errors import DataError
+from parlevel.pipeline import forecast_levels
 from parlevel.pipeline.forecast_groups import KINDS, MODEL_COLUMNS, OUTPUT, STAGE, Task, forecast_rows
-from parlevel.pipeline.train_groups import assignment, grouped, pick
+from parlevel.pipeline.train_groups import assignment, beside, grouped, pick
 from parlevel.schemas import contract
 from parlevel.spark.grouped import apply_groups
 from parlevel.spark.scratch import Scratch
@@ -24,7 +25,7 @@ log = logging.getLogger(__name__)
 
 
 def run(tables: Tables, cfg: Config) -> str:
-    """Forecast every series; write forecast, forecast_status and failures.
+    """Forecast every series; write forecast, forecast_status and failures, and sums above them where asked for.
 
     Raises:
         DataError: a series is in none or in both, or more than `max_failed_share` failed.
@@ -33,7 +34,10 @@ def run(tables: Tables, cfg: Config) -> str:
     n_series = rows.count()
     with Scratch(tables.spark, cfg, STAGE) as scratch:
         made = scratch.keep(transform(rows, tables.read("models"), cfg=cfg))
-        counts = {name: tables.write(name, pick(made, name, contract(name).data_columns), files=8) for name in KINDS}
+        frames = {name: pick(made, name, contract(name).data_columns) for name in KINDS}
+        if cfg.forecast.reconcile != "none":
+            frames["forecast"] = forecast_levels.run(frames["forecast"], tables, scratch, cfg)
+        counts = {name: tables.write(name, frame, files=8) for name, frame in frames.items()}
     _check_counts(n_series, counts, cfg)
     _check_failures(tables.read("failures"), n_series, counts["failures"], cfg)
     return _report(tables.read("forecast_status"), n_series, counts["failures"], cfg)
@@ -42,16 +46,13 @@ def run(tables: Tables, cfg: Config) -> str:
 def transform(rows: DataFrame, models: DataFrame, *, cfg: Config) -> DataFrame:
     """Forecast every group: rows of all three tables, with the table's name in `kind`.
 
-    A group's models travel once beside its series, as further rows of the group.
-
     Args:
         rows: from `train_groups.grouped`.
         models: contract `models`.
         cfg: the configuration.
     """
     useful = models.where(F.col("chosen") | (F.col("model") == cfg.train.floor))
-    useful = useful.select("group_id", *MODEL_COLUMNS).withColumn("is_model", F.lit(True))
-    series = rows.withColumn("is_model", F.lit(False))
+    useful = useful.select("group_id", *MODEL_COLUMNS)
     task = Task(
         cfg.calendar.horizon,
         tuple(cfg.forecast.levels),
@@ -61,9 +62,7 @@ def transform(rows: DataFrame, models: DataFrame, *, cfg: Config) -> DataFrame:
         cfg.forecast.drivers,
     )
     fn = partial(forecast_rows, task=task)
-    together = series.unionByName(
-        useful.join(F.broadcast(rows.select("group_id").distinct()), "group_id", "left_semi"), allowMissingColumns=True
-    )
+    together = beside(rows, useful.join(F.broadcast(rows.select("group_id").distinct()), "group_id", "left_semi"))
     return apply_groups(together, ["group_id"], fn, OUTPUT, assignment=assignment(rows))
 
 

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from parlevel.domain.features.channels import with_known_future
 from parlevel.domain.forecast.apply import GroupForecast, Stored, forecast_group, forecast_left_out
@@ -16,7 +15,7 @@ from parlevel.domain.forecast.drivers import DRIVERS
 from parlevel.domain.forecast.explain import explain_group
 from parlevel.domain.panel import Panel, rows_to_lists
 from parlevel.domain.periods import Period, to_date
-from parlevel.pipeline.train_groups import teachers, union_columns, union_rows
+from parlevel.pipeline.train_groups import apart, teachers, union_columns, union_rows
 from parlevel.schemas import arrow_schema, contract
 
 log = logging.getLogger(__name__)
@@ -59,8 +58,7 @@ class Part:
 def forecast_rows(table: pa.Table, *, task: Task) -> pa.Table:
     """One group's series and models in, rows of all tables out; whatever goes wrong has its rows."""
     group = table["group_id"][0].as_py()
-    series = table.filter(pc.invert(table["is_model"]))
-    rows = table.filter(table["is_model"]).select(MODEL_COLUMNS).to_pylist()
+    series, rows = apart(table, MODEL_COLUMNS)
     stored = sorted((Stored(**{**row, "note": row["note"] or ""}) for row in rows), key=lambda each: each.model)
     try:
         parts = _parts(series, stored, task)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import reduce
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -16,6 +17,9 @@ from parlevel.spark.balance import Assignment, longest_first
 
 HIGH_VOLUME = "high_volume"
 """Name of the group (or the first part of its parts' names) that high-volume series are trained in."""
+
+IS_MODEL = "is_model"
+"""Marks the rows of a group that are models, see `beside`."""
 
 MAX_TASKS = 1000
 """Tasks of a grouped stage at most; more groups than that share tasks."""
@@ -123,3 +127,27 @@ def union_rows(parts: dict[str, pa.Table], columns: Sequence[Column]) -> pa.Tabl
 def pick(rows: DataFrame, kind: str, columns: Sequence[Column]) -> DataFrame:
     """The rows of one kind with that table's columns."""
     return rows.where(F.col("kind") == kind).select(*(column.name for column in columns))
+
+
+def beside(rows: DataFrame, models: DataFrame) -> DataFrame:
+    """Each group's series with its models as further rows, so that both come to one worker, once.
+
+    Args:
+        rows: from `grouped`.
+        models: `group_id` and what the worker needs of a model, in columns that series do not have.
+    """
+    further = models.withColumn(IS_MODEL, F.lit(True))
+    return rows.withColumn(IS_MODEL, F.lit(False)).unionByName(further, allowMissingColumns=True)
+
+
+def apart(table: pa.Table, columns: Sequence[str]) -> tuple[pa.Table, list[dict[str, Any]]]:
+    """A group's series, and the models that came beside them.
+
+    Args:
+        table: a group's rows from `beside`.
+        columns: of the models.
+    """
+    is_model = table[IS_MODEL]
+    return table.filter(pc.invert(is_model)).drop_columns([IS_MODEL, *columns]), (
+        table.filter(is_model).select(list(columns)).to_pylist()
+    )

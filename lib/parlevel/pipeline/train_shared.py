@@ -7,7 +7,6 @@ from functools import partial
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
@@ -18,13 +17,13 @@ from parlevel.domain.forecast.crossval import Spec, in_content_order
 from parlevel.domain.forecast.shared import Ready, is_shared
 from parlevel.domain.panel import Panel
 from parlevel.domain.periods import Period
+from parlevel.pipeline.train_groups import IS_MODEL, apart, beside
 from parlevel.schemas import Column
 from parlevel.spark.balance import longest_first
 from parlevel.spark.grouped import apply_groups
 
 log = logging.getLogger(__name__)
 
-IS_MODEL = "is_model"
 COLUMNS = (
     Column("shared_name", "string", "candidate"),
     Column("shared_cutoff", "bigint", "period index of the last period it knows"),
@@ -59,18 +58,15 @@ def hand_out(rows: DataFrame, models: DataFrame | None) -> DataFrame:
     if models is None:
         return rows
     groups = rows.select("group_id").distinct()
-    further = models.crossJoin(F.broadcast(groups)).withColumn(IS_MODEL, F.lit(True))
-    return rows.withColumn(IS_MODEL, F.lit(False)).unionByName(further, allowMissingColumns=True)
+    return beside(rows, models.crossJoin(F.broadcast(groups)))
 
 
 def take_over(table: pa.Table) -> tuple[pa.Table, Ready]:
     """A group's series, and the shared models that were handed to it."""
     if IS_MODEL not in table.column_names:
         return table, {}
-    names = [column.name for column in COLUMNS]
-    models = table.filter(table[IS_MODEL]).select(names).to_pylist()
-    ready = {(row["shared_name"], row["shared_cutoff"]): row["shared_artifact"] for row in models}
-    return table.filter(pc.invert(table[IS_MODEL])).drop_columns([IS_MODEL, *names]), ready
+    series, models = apart(table, [column.name for column in COLUMNS])
+    return series, {(row["shared_name"], row["shared_cutoff"]): row["shared_artifact"] for row in models}
 
 
 def _sample(rows: DataFrame, cfg: Config) -> DataFrame:
