@@ -42,7 +42,7 @@ def test_mint_by_hand() -> None:
     nodes = Nodes(np.array([[12.0]]), np.array([[2.0, -2.0]]))
     errors = np.array([[1.0, -1.0], [np.sqrt(3), -np.sqrt(3)]])
     out, above = reconcile(
-        np.array([[4.0], [6.0]]), np.array([[True, True]]), nodes, np.array([1.0, 3.0]), errors, "mint"
+        np.array([[4.0], [6.0]]), np.array([[True, True]]), nodes, np.array([1.0, 3.0]), errors, "mint_shrink"
     )
     assert shrink(nodes.errors) == 1.0
     np.testing.assert_allclose(out[:, 0], [4 + 2 / 8, 6 + 6 / 8])
@@ -73,7 +73,7 @@ def test_mint_is_the_dense_formula(seed: int) -> None:
     dense = base - w @ c.T @ np.linalg.solve(c @ w @ c.T, c @ base)
     assert 0 < found.shrinkage < 1
     assert dense.min() > 0
-    out, above = reconcile(bottom, member, nodes, variance, errors, "mint")
+    out, above = reconcile(bottom, member, nodes, variance, errors, "mint_shrink")
     np.testing.assert_allclose(out, dense[len(member) :], rtol=1e-8)
     np.testing.assert_allclose(above, dense[: len(member)], rtol=1e-8)
 
@@ -82,14 +82,14 @@ def test_a_series_needs_only_its_own_numbers() -> None:
     bottom, member, nodes, errors = case(5)
     variance = (errors**2).mean(axis=1)
     found = multipliers(sums(bottom, member, variance, errors), nodes)
-    whole, _ = reconcile(bottom, member, nodes, variance, errors, "mint")
+    whole, _ = reconcile(bottom, member, nodes, variance, errors, "mint_shrink")
     above = member.T.astype(float) @ found.node
     one = adjusted(bottom[3:4], variance[3:4], errors[3:4], above[3:4], found)
     np.testing.assert_allclose(one, whole[3:4])
 
 
 @settings(max_examples=40, deadline=None)
-@given(st.integers(0, 10_000), st.sampled_from(["bottom_up", "top_down", "mint"]), st.floats(0.0, 3.0))
+@given(st.integers(0, 10_000), st.sampled_from(["bottom_up", "top_down", "mint_shrink"]), st.floats(0.0, 3.0))
 def test_sums_agree_and_nothing_is_negative(seed: int, method: str, pull: float) -> None:
     bottom, member, nodes, errors = case(seed)
     nodes = Nodes(nodes.mean * pull, nodes.errors)
@@ -110,7 +110,7 @@ def test_better_nodes_make_better_series_forecasts() -> None:
     errors = rng.normal(0, 2, (n, k)) + rng.normal(0, 3, (1, k))
     off = 4.0 + rng.normal(0, 2, (n, 1))
     nodes = Nodes(member @ truth, rng.normal(0, 20, (2, k)))
-    out, _ = reconcile(truth - off, member, nodes, (errors**2).mean(axis=1), errors, "mint")
+    out, _ = reconcile(truth - off, member, nodes, (errors**2).mean(axis=1), errors, "mint_shrink")
     assert np.abs(out - truth).mean() < 0.6 * np.abs(off).mean()
 
 

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
-Method = Literal["bottom_up", "top_down", "mint"]
+Method = Literal["bottom_up", "top_down", "mint_shrink"]
 
 
 @dataclass(frozen=True)
@@ -134,8 +134,8 @@ def reconcile(
         bottom: (n_series, horizon) base forecasts, units.
         member: (n_nodes, n_series); for top_down node 0 holds all series.
         nodes: base forecasts of the nodes; not read for bottom_up.
-        variance, errors: (n_series,) and (n_series, n_errors) of the series' past errors; for mint.
-        method: bottom_up adds, top_down spreads the first node's forecast, mint weighs all of them.
+        variance, errors: (n_series,) and (n_series, n_errors) of the series' past errors; for mint_shrink.
+        method: bottom_up adds, top_down spreads the first node's forecast, mint_shrink weighs all of them.
 
     Returns: (n_series, horizon) and (n_nodes, horizon) units; nodes are the exact sums of their members.
     """
@@ -143,7 +143,7 @@ def reconcile(
     out = bottom
     if method == "top_down":
         out = bottom * factor(a[0] @ bottom, nodes.mean[0])
-    elif method == "mint":
+    elif method == "mint_shrink":
         found = multipliers(sums(bottom, member, variance, errors), nodes)
         out = adjusted(bottom, variance, errors, a.T @ found.node, found)
     return out, a @ out
