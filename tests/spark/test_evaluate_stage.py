@@ -59,6 +59,24 @@ def test_kpis_of_every_policy_add_up_over_segments(done) -> None:
     assert "12 series played over 14 periods: optimal costs" in note
 
 
+def test_the_frontier_asks_for_more_and_gets_more(done) -> None:
+    tables, _ = done
+    rows = {(r["setting"], r["segment"]): r for r in tables.read("frontier").collect()}
+    weights = [rows[f"shortage_weight {w:g}", "all"] for w in (0.3, 0.6, 1.0, 2.0)]
+    levels = [rows[f"cycle_service_level {q:g}", "all"] for q in (0.9, 0.95, 0.98)]
+    for curve in (weights, levels):
+        served, held = [r["fill_rate"] for r in curve], [r["holding_cost"] for r in curve]
+        assert served == sorted(served)
+        assert held == sorted(held)
+        assert {r["n_series"] for r in curve} == {12}
+    assert weights[0]["point_cost"] is None
+    assert [r["service_asked"] for r in levels] == [0.9, 0.95, 0.98]
+    own = rows["cycle_service_level of each series", "all"]
+    assert 0 < own["service_asked"] < 1
+    assert 0 < own["cycle_service_level"] <= 1
+    assert own["point_cost"] is None
+
+
 def test_partitions_and_names_do_not_show(spark: SparkSession) -> None:
     cfg = load(sets=list(SETS))
     found = []

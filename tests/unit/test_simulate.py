@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from parlevel.domain.evaluate.inventory import SUMS, ratios, sums
+from parlevel.domain.evaluate.inventory import SUMS, order_cycles, point_costs, ratios, sums
 from parlevel.domain.evaluate.simulate import Played, play, recent_mean, start_state
 from parlevel.domain.replenish.base import Forecast, State
 from parlevel.domain.replenish.registry import policy
@@ -137,3 +137,15 @@ def test_the_optimal_policy_beats_the_baseline_on_poisson_demand():
         found = sums(got, t, np.ones((n, periods)))
         costs[name] = sum(found[k].sum() for k in ("holding_cost", "shortage_cost", "order_cost"))
     assert costs["optimal"] < 0.95 * costs["min_max"]
+
+
+def test_order_cycles_count_from_the_first_possible_receipt_and_only_whole_ones() -> None:
+    t = terms(2, lead_time=1, review_period=2)
+    unmet = np.array([[5.0, 0.0, 1.0, 0.0, 0.0, 3.0], [9.0, 0.0, 0.0, 0.0, 0.0, 9.0]])
+    cycles, served = order_cycles(unmet, t)
+    assert cycles.tolist() == [2.0, 2.0]  # periods 2-3 and 4-5; the sixth belongs to a cycle that is cut off
+    assert served.tolist() == [1.0, 2.0]
+
+
+def test_a_point_of_service_is_priced_against_the_setting_below() -> None:
+    assert point_costs([0.90, 0.95, None, 0.97], [20.0, 30.0, 1.0, 40.0]) == [None, 2.0, None, 5.0]

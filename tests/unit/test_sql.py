@@ -115,6 +115,12 @@ def test_policy_costs_weigh_the_cutoffs_by_demand(tmp_path: Path):
     assert (row["total_cost"], row["orders"], row["cutoffs"]) == (12.0, 6, 2)
 
 
+def test_service_reached_is_told_in_points(warehouse: Warehouse):
+    rows = warehouse.rows("SELECT * FROM service_reached ORDER BY segment")
+    assert [row["segment"] for row in rows] == ["all", "pattern:lumpy", "pattern:smooth"]
+    assert rows[0]["points_over"] == pytest.approx(1.2)
+
+
 def test_worst_series_scores_only_available_periods_of_the_newest_fold(tmp_path: Path):
     root = sample.build(tmp_path / "w")
     row = {

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -21,6 +22,8 @@ from parlevel.domain.replenish.base import Floats, Forecast
 from parlevel.domain.replenish.packed import PACKED, Items, unpack
 from parlevel.domain.replenish.registry import policy
 from parlevel.errors import DataError
+from parlevel.pipeline import evaluate_frontier
+from parlevel.pipeline.evaluate_frontier import Setting
 from parlevel.pipeline.replenish_rows import HISTORY
 from parlevel.schemas import Column, contract
 from parlevel.spark.grouped import apply_groups, map_packed
@@ -36,6 +39,7 @@ DAYS = {"day": 1.0, "week": 7.0, "month": 30.4375}
 EXACT = "decimal(32,6)"  # sums of it do not depend on the order of the rows
 SERIES_SUMS: tuple[Column, ...] = (
     Column("policy", "string", "registry name, or perfect_forecast"),
+    Column("setting", "string", "what the frontier varies; empty for what every series is played with"),
     Column("segment", "string", "all, or kind:value"),
     Column("cutoff", "date", "the newest held-back cutoff"),
     *(Column(name, "double", "of domain.evaluate.inventory.SUMS") for name in inventory.SUMS),
@@ -43,7 +47,7 @@ SERIES_SUMS: tuple[Column, ...] = (
 
 
 def run(tables: Tables, cfg: Config) -> str:
-    """Measure; write accuracy and inventory_kpi.
+    """Measure; write accuracy, inventory_kpi and frontier.
 
     Raises:
         DataError: there is no backtest of the chosen forecasts to simulate on.
@@ -51,7 +55,13 @@ def run(tables: Tables, cfg: Config) -> str:
     backtest, profile = tables.read("backtest"), tables.read("series_profile")
     tables.write("accuracy", forecast_accuracy(backtest, profile), files=1)
     rows = simulation_rows(backtest, profile, tables.read("supply_terms"), tables.read("panel"), cfg=cfg)
-    tables.write("inventory_kpi", inventory_kpi(rows, cfg=cfg), files=1)
+    share = min(1.0, cfg.evaluate.frontier_series / max(profile.count(), 1))
+    found = simulate(rows, share, cfg=cfg)
+    tables.write("inventory_kpi", _frame(rows, "inventory_kpi", _kpi_rows(found)), files=1)
+    if cfg.evaluate.frontier_series:
+        varied = evaluate_frontier.settings(cfg, _season(cfg))
+        curves = evaluate_frontier.rows([row for row in found if row["setting"]], varied)
+        tables.write("frontier", _frame(rows, "frontier", curves), files=1)
     return _report(tables, cfg)
 
 
@@ -124,16 +134,34 @@ def simulation_rows(
 
 def inventory_kpi(rows: DataFrame, *, cfg: Config) -> DataFrame:
     """Contract `inventory_kpi`: the policy in use, the baseline and perfect forecasts over the same periods."""
+    return _frame(rows, "inventory_kpi", _kpi_rows(simulate(rows, 0.0, cfg=cfg)))
+
+
+def simulate(rows: DataFrame, share: float, *, cfg: Config) -> list[dict[str, Any]]:
+    """Play every policy: a row a policy, setting and segment, with sums and ratios.
+
+    Args:
+        rows: from `simulation_rows`.
+        share: of the series, drawn by content, that the settings of the frontier are played on.
+        cfg: the configuration.
+    """
     parts = 4 * cores(rows.sparkSession)
-    fn = partial(_play, plays=_plays(cfg), season=_season(cfg), kinds=tuple(cfg.evaluate.segments))
+    fn = partial(_play, plays=_plays(cfg, share), season=_season(cfg), kinds=tuple(cfg.evaluate.segments), share=share)
     played = map_packed(rows, fn, SERIES_SUMS, partitions=parts)
-    totals = played.groupBy("policy", "segment", "cutoff").agg(
+    totals = played.groupBy("policy", "setting", "segment", "cutoff").agg(
         *(F.sum(F.col(name).cast(EXACT)).cast("double").alias(name) for name in inventory.SUMS)
     )
-    found = [_kpi(row.asDict(), cfg) for row in totals.orderBy("policy", "segment").collect()]  # bounded: segments
-    names_ = [column.name for column in contract("inventory_kpi").data_columns]
-    values = [tuple(row[name] for name in names_) for row in found]
-    return rows.sparkSession.createDataFrame(values, spark_schema(contract("inventory_kpi")))
+    found = totals.orderBy("policy", "setting", "segment").collect()  # bounded: policies, settings and segments
+    return [_kpi(row.asDict(), cfg) for row in found]
+
+
+def _kpi_rows(found: Sequence[Mapping[str, Any]]) -> list[tuple[Any, ...]]:
+    names = [column.name for column in contract("inventory_kpi").data_columns]
+    return [tuple(row[name] for name in names) for row in found if not row["setting"]]
+
+
+def _frame(rows: DataFrame, table: str, values: list[tuple[Any, ...]]) -> DataFrame:
+    return rows.sparkSession.createDataFrame(values, spark_schema(contract(table)))
 
 
 def _kpi(row: dict[str, Any], cfg: Config) -> dict[str, Any]:
@@ -149,8 +177,8 @@ def _season(cfg: Config) -> int:
     return SEASON[cfg.calendar.period]
 
 
-def _plays(cfg: Config) -> dict[str, tuple[str, Mapping[str, Any]]]:
-    """Name in the table -> (registry name, parameters)."""
+def _plays(cfg: Config, share: float) -> dict[tuple[str, str], Setting]:
+    """(name in the table, setting; empty for what everything is played with) -> the policy."""
     own: dict[str, Any] = dict(cfg.replenish.parameters)
     if cfg.replenish.policy == "optimal":
         own = {
@@ -159,18 +187,36 @@ def _plays(cfg: Config) -> dict[str, tuple[str, Mapping[str, Any]]]:
         }  # fmt: skip
     sure = {"season": _season(cfg), "n_paths": 8, "passes": 2}
     found = {
-        cfg.replenish.policy: (cfg.replenish.policy, own),
-        cfg.evaluate.baseline: (cfg.evaluate.baseline, cfg.evaluate.baseline_parameters),
-        PERFECT: ("optimal", sure),
+        (cfg.replenish.policy, ""): Setting(cfg.replenish.policy, own),
+        (cfg.evaluate.baseline, ""): Setting(cfg.evaluate.baseline, cfg.evaluate.baseline_parameters),
+        (PERFECT, ""): Setting("optimal", sure),
     }
-    return {name: (entry, dict(parameters)) for name, (entry, parameters) in found.items()}
+    varied = evaluate_frontier.settings(cfg, _season(cfg)) if share > 0 else {}
+    return {**found, **{(each.entry, name): each for name, each in varied.items()}}
 
 
 def _play(
-    table: pa.Table, *, plays: Mapping[str, tuple[str, Mapping[str, Any]]], season: int, kinds: tuple[str, ...]
+    table: pa.Table, *, plays: Mapping[tuple[str, str], Setting], season: int, kinds: tuple[str, ...], share: float
 ) -> pa.Table:
     """Play every policy over a batch of series: sums per series and policy, once for each of its segments."""
     table = table.sort_by([("content_key", "ascending"), ("series_id", "ascending")])
+    parts: list[pa.Table] = []
+    drawn = np.array([_draw(key) < share for key in table["content_key"].to_pylist()], bool)
+    for sampled, some in ((False, table), (True, table.filter(pa.array(drawn)))):
+        chosen = {key: each for key, each in plays.items() if each.sampled == sampled}
+        parts += _play_some(some, chosen, season, kinds) if some.num_rows else []
+    return pa.concat_tables(parts)
+
+
+def _draw(key: str) -> float:
+    """A number in [0, 1) that depends on a series' content alone."""
+    return int.from_bytes(hashlib.blake2b(key.encode(), digest_size=4).digest(), "big") / 2**32
+
+
+def _play_some(
+    table: pa.Table, plays: Mapping[tuple[str, str], Setting], season: int, kinds: tuple[str, ...]
+) -> list[pa.Table]:
+    """The same for the plays that these rows are for."""
     horizon = len(table["actual"][0])
     items = unpack(table.select([column.name for column in PACKED]), horizon)
     actual = _matrix(table["actual"], horizon)
@@ -178,15 +224,16 @@ def _play(
     demand = np.where(known, np.maximum(actual, 0.0), np.nan)
     start = start_state(items.forecast.history, items.terms)
     parts = []
-    for name, (entry, parameters) in sorted(plays.items()):
+    for (name, setting), each in sorted(plays.items()):
         forecast = _perfect(items, demand) if name == PERFECT else items.forecast
         foresee = partial(_ahead, forecast, horizon=horizon, season=season)
-        played = play(policy(entry, **parameters), start, demand, foresee, items.terms)
+        played = play(policy(each.entry, **each.parameters), start, demand, foresee, items.terms)
         sums = inventory.sums(played, items.terms, known.astype(np.float64))
         for kind in ("all", *kinds):
             labels = ["all"] * items.n if kind == "all" else [f"{kind}:{value}" for value in table[kind].to_pylist()]
-            parts.append(pa.table({"policy": [name] * items.n, "segment": labels, "cutoff": table["cutoff"], **sums}))
-    return pa.concat_tables(parts)
+            named = {"policy": [name] * items.n, "setting": [setting] * items.n, "segment": labels}
+            parts.append(pa.table({**named, "cutoff": table["cutoff"], **sums}))
+    return parts
 
 
 def _ahead(forecast: Forecast, t: int, *, horizon: int, season: int) -> Forecast:

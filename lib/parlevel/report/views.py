@@ -162,6 +162,15 @@ FROM {inventory_kpi}
 GROUP BY policy, segment""",
 )
 
+SERVICE_REACHED = View(
+    "service_reached",
+    "cycle service level asked for and reached in one segment, by the policy that orders up to each series' target",
+    """SELECT segment, n_series, service_asked, cycle_service_level AS service_reached,
+       100 * (cycle_service_level - service_asked) AS points_over, fill_rate
+FROM {frontier}
+WHERE setting = 'cycle_service_level of each series'""",
+)
+
 DATA_QUALITY_TODAY = View(
     "data_quality_today",
     "a rule that caught something in this run",
@@ -259,6 +268,7 @@ VIEWS: tuple[View, ...] = (
     STOCKOUT_RISK,
     FORECAST_ACCURACY,
     POLICY_COSTS,
+    SERVICE_REACHED,
     DATA_QUALITY_TODAY,
     BACKTEST_STEPS,
     WORST_SERIES,

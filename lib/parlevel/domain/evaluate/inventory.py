@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
 
 import numpy as np
 
@@ -21,6 +22,9 @@ SUMS: tuple[str, ...] = (
     "off",
     "needed",
     "orders",
+    "cycles",
+    "served",
+    "asked",
     "holding_cost",
     "shortage_cost",
     "order_cost",
@@ -37,13 +41,15 @@ def sums(played: Played, terms: Terms, known: Floats) -> dict[str, Floats]:
         known: (n, P) 1 where demand is known; other periods are played but not counted as cells.
 
     Returns: name of `SUMS` -> (n,). `stock_units` and `stock_value` are sums over periods of the stock at its end;
-        `off` and `needed` compare an item's orders with what perfect knowledge would have ordered, in total.
+        `off` and `needed` compare an item's orders with what perfect knowledge would have ordered, in total;
+        `served` counts order cycles without a stockout, `asked` how many of them the items' targets ask to be.
     """
     n = len(terms.unit_cost)
     stock = played.stock.sum(axis=1)
     lost = terms.lost_sales
     late = np.nan_to_num(terms.backorder_cost) * played.waiting.sum(axis=1)
     placed = (played.ordered > 0).sum(axis=1).astype(np.float64)
+    cycles, served = order_cycles(played.unmet, terms)
     return {
         "n_series": np.ones(n),
         "n_cells": known.sum(axis=1),
@@ -56,10 +62,33 @@ def sums(played: Played, terms: Terms, known: Floats) -> dict[str, Floats]:
         "off": np.abs(played.judged - played.needed),
         "needed": played.needed,
         "orders": placed,
+        "cycles": cycles,
+        "served": served,
+        "asked": terms.target * cycles,
         "holding_cost": stock * terms.holding_cost,
         "shortage_cost": np.where(lost, played.unmet.sum(axis=1) * terms.shortage_cost, late),
         "order_cost": placed * terms.order_cost,
     }
+
+
+def order_cycles(unmet: Floats, terms: Terms) -> tuple[Floats, Floats]:
+    """(cycles (n,), cycles without a stockout (n,)) between two possible receipts of orders placed in the periods.
+
+    What is short before the first order can arrive no decision of the periods changes: it is in no cycle.
+
+    Args:
+        unmet: (n, P) units not served.
+        terms: of the items; with an order calendar every order day opens a cycle of its own.
+    """
+    n, periods = unmet.shape
+    lead = terms.at_once().lead_time[:, None]
+    index = (np.arange(periods) - lead) // terms.review_period[:, None]
+    cycles = np.maximum(periods - lead[:, 0], 0) // terms.review_period
+    inside = (index >= 0) & (index < cycles[:, None])
+    short = np.zeros((n, int(cycles.max(initial=0)) + 1), bool)
+    row, at = np.nonzero(inside & (unmet > 1e-9))
+    short[row, index[row, at]] = True
+    return cycles.astype(np.float64), (cycles - short.sum(axis=1)).astype(np.float64)
 
 
 def ratios(total: Mapping[str, float], n_periods: int, per_year: float, days: float) -> dict[str, float | None]:
@@ -72,7 +101,7 @@ def ratios(total: Mapping[str, float], n_periods: int, per_year: float, days: fl
         days: days in a period.
 
     Returns: fill_rate, stockout_rate, turnover, days_of_supply, replenishment_accuracy (None where its denominator is
-        zero), stock_value (mean over periods) and total_cost.
+        zero), cycle_service_level and service_asked, stock_value (mean over periods) and total_cost.
     """
 
     def over(top: float, bottom: float) -> float | None:
@@ -88,6 +117,29 @@ def ratios(total: Mapping[str, float], n_periods: int, per_year: float, days: fl
         "turnover": over(sold_a_year, stock_value),
         "days_of_supply": None if supply is None else supply * days,
         "replenishment_accuracy": None if off is None else max(0.0, 1.0 - off),
+        "cycle_service_level": over(total["served"], total["cycles"]),
+        "service_asked": over(total["asked"], total["cycles"]),
         "stock_value": stock_value,
         "total_cost": total["holding_cost"] + total["shortage_cost"] + total["order_cost"],
     }
+
+
+def point_costs(fill_rate: Sequence[float | None], cost: Sequence[float]) -> list[float | None]:
+    """What one more point (0.01) of fill rate costs, for each setting against the next one below it.
+
+    Args:
+        fill_rate: of each setting.
+        cost: money spent on each.
+
+    Returns: money per point; None for the lowest, and where two settings serve the same.
+
+    >>> point_costs([0.95, 0.90, 0.95], [30.0, 20.0, 30.0])
+    [2.0, None, None]
+    """
+    order = sorted(
+        (rate, value, k) for k, (rate, value) in enumerate(zip(fill_rate, cost, strict=True)) if rate is not None
+    )
+    found: list[float | None] = [None] * len(cost)
+    for (low, before, _), (high, after, k) in pairwise(order):
+        found[k] = 0.01 * (after - before) / (high - low) if high - low > 1e-9 else None
+    return [None if value is None else round(value, 9) for value in found]
