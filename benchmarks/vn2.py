@@ -5,8 +5,9 @@
 
 Each round runs the pipeline (sources to replenish, `conf/presets/vn2.yaml`) on files that hold nothing
 later than the week just ended. Beside it play the organiser's policy (seasonal mean of 13 weeks, four
-weeks' cover) and an order for exactly what will sell. Every game begins with the published stock; with
-`--opening inherited`, with what eight weeks of the organiser's policy leave.
+weeks' cover), a newsvendor who is told every item's level, the future's included, but not its chance, and an
+order for exactly what will sell. Every game begins with the published stock; with `--opening inherited`, with
+what eight weeks of the organiser's policy leave.
 """
 
 from __future__ import annotations
@@ -39,6 +40,7 @@ from vn2_game import (
     Weeks,
     clairvoyant,
     inherited_shelf,
+    level_known,
     organiser,
     play,
     published_shelf,
@@ -109,10 +111,10 @@ def one_game(weeks: Weeks, start: int, shelf: Shelf, policy: Policy) -> tuple[di
     base = play(weeks, start, shelf, organiser)
     row: dict[str, object] = {"start": weeks.dates[start], "rounds": rounds, "s_per_round": seconds}
     if len(weeks.dates) - 1 - start >= WEEKS:
-        best = play(weeks, start, shelf, clairvoyant(weeks))
+        best, level = play(weeks, start, shelf, clairvoyant(weeks)), play(weeks, start, shelf, level_known(weeks))
         row |= {
             "parlevel": own.cost, "holding": own.holding, "shortage": own.shortage, "organiser": base.cost,
-            "perfect": best.cost, "saved_pct": 100 * (1 - own.cost / base.cost),
+            "level_known": level.cost, "perfect": best.cost, "saved_pct": 100 * (1 - own.cost / base.cost),
         }  # fmt: skip
     return row, own
 

@@ -1,4 +1,4 @@
-"""Rules of the VN2 game, the published form of its data, and the two policies that frame it."""
+"""Rules of the VN2 game, the published form of its data, and the policies that frame it."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from scipy.stats import nbinom
 
 from parlevel.errors import DataError
 from parlevel.sources.vn2 import HOLDING, IN_STOCK, SALES, SHORTAGE, STATE
@@ -19,6 +20,7 @@ KEYS = ["Store", "Product"]
 STOCK = ["End Inventory", "In Transit W+1", "In Transit W+2"]
 LEVEL_WEEKS, COVER_WEEKS = 13, 4  # of the organiser's policy
 WARM_UP = 8  # weeks
+NEAR, SPREAD, DRAWS = 6, 0.15, 128  # of `level_known`: weeks, variance / level squared, demand paths
 
 Units = NDArray[np.float64]
 
@@ -132,6 +134,37 @@ def clairvoyant(weeks: Weeks) -> Policy:
         for ahead, due in ((1, shelf.next_week), (2, shelf.week_after)):
             left = np.maximum(left + due - weeks.sales[:, now + ahead], 0.0)
         return np.maximum(weeks.sales[:, now + 3] - left, 0.0)
+
+    return order
+
+
+def level_known(weeks: Weeks) -> Policy:
+    """Told every item's level, the future's included, but not its chance: what a very good forecast could save.
+
+    The level of a week is the mean of the weeks in stock up to six before and after it, without itself; demand is
+    negative binomial around it, with counting noise and a variance of 0.15 times the level squared beside. Orders are
+    the newsvendor's for the week in which they arrive, what is lost before then taken out, on fixed draws.
+    """
+    known = np.where(weeks.in_stock, weeks.sales, np.nan)
+    draw = np.random.default_rng(0)
+    n = len(weeks.items)
+    chance = [draw.permuted(np.tile((np.arange(DRAWS) + 0.5) / DRAWS, (n, 1)), axis=1) for _ in range(3)]
+
+    def demand(column: int, chances: Units) -> Units:
+        near = [k for k in range(column - NEAR, column + NEAR + 1) if 0 <= k < len(weeks.dates) and k != column]
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)  # an item without a known week near sells nothing
+            level = np.maximum(np.nan_to_num(np.nanmean(known[:, near], axis=1)), 0.01)[:, None]
+        variance = level + SPREAD * level**2
+        return np.asarray(nbinom.ppf(chances, level**2 / (variance - level), level / variance))
+
+    def order(seen: Weeks, shelf: Shelf) -> Units:
+        now = len(seen.dates) - 1
+        left = shelf.on_hand[:, None]
+        for ahead, due in ((1, shelf.next_week), (2, shelf.week_after)):
+            left = np.maximum(left + due[:, None] - demand(now + ahead, chance[ahead - 1]), 0.0)
+        need = demand(now + 3, chance[2]) - left
+        return np.maximum(np.rint(np.quantile(need, SHORTAGE / (SHORTAGE + HOLDING), axis=1)), 0.0)
 
     return order
 

@@ -11,7 +11,7 @@ import pytest
 
 from parlevel.errors import DataError
 from vn2 import starts, write_orders, write_round
-from vn2_game import ORDERS, Shelf, Weeks, clairvoyant, organiser, play, read
+from vn2_game import ORDERS, Shelf, Weeks, clairvoyant, level_known, organiser, play, read
 
 
 def weeks(sales: np.ndarray, in_stock: np.ndarray | None = None) -> Weeks:
@@ -90,6 +90,12 @@ def test_a_perfect_forecast_loses_nothing_that_an_order_could_have_met():
     fixed = play(data, 80, shelf(5), lambda _known, stock: np.full(len(stock.on_hand), 1e6))
     assert played.shortage == fixed.shortage  # what nobody could have met
     assert played.cost < play(data, 80, shelf(5), organiser).cost
+
+
+def test_knowing_the_level_alone_lies_between_the_organiser_and_knowing_all():
+    data = weeks(noise(n=60))
+    costs = [play(data, 80, shelf(60), policy).cost for policy in (clairvoyant(data), level_known(data), organiser)]
+    assert costs[0] < costs[1] < costs[2]
 
 
 def test_a_file_that_ends_early_gives_the_orders_that_it_decides(tmp_path: Path):
