@@ -99,15 +99,15 @@ def _lagged(y: Any, lag: int) -> Any:
     return np.concatenate([np.full(min(lag, len(y)), np.nan), y[:-lag]])
 
 
-def _local(make: Callable[[Any, int], Any]) -> Callable[[Task], pd.DataFrame]:
-    """A statsforecast model as a peer; `make` gets the module and the season."""
+def _local(make: Callable[[Any, int], Any], own: bool = False) -> Callable[[Task], pd.DataFrame]:
+    """A statsforecast model as a peer; `make` gets the module and the season, `own` says that it has intervals."""
 
     def forecast(given: Task) -> pd.DataFrame:
         from statsforecast import StatsForecast, models
         from statsforecast.utils import ConformalIntervals
 
         model = make(models, SEASON[given.period])
-        intervals = ConformalIntervals(h=given.horizon, n_windows=WINDOWS)
+        intervals = None if own else ConformalIntervals(h=given.horizon, n_windows=WINDOWS)
         engine = StatsForecast(models=[model], freq=FREQ[given.period], n_jobs=1)
         found = engine.forecast(
             df=given.history[["unique_id", "ds", "y"]], h=given.horizon, level=WIDTHS, prediction_intervals=intervals
@@ -152,8 +152,9 @@ def lightgbm(given: Task) -> pd.DataFrame:
 
 def complete(found: pd.DataFrame, given: Task) -> pd.DataFrame:
     """A peer's forecasts, the recent mean's for series that it leaves out (too short for its lags or intervals)."""
-    broken = found.loc[found.isna().any(axis=1), "series_id"]
-    known = found[~found["series_id"].isin(broken)]
+    # whole forecasts only: a library may leave out single periods, or give them no number
+    whole = found.dropna().groupby("series_id").size() == given.horizon
+    known = found[found["series_id"].map(whole).fillna(False).astype(bool)]
     lost = ~given.history["unique_id"].isin(known["series_id"])
     if not lost.any():
         return known
@@ -184,8 +185,8 @@ PEERS: dict[str, Callable[[Task], pd.DataFrame]] = {
     "seasonal_naive": _local(lambda m, season: m.SeasonalNaive(season_length=season)),
     "recent_mean": recent_mean,
     "lightgbm": lightgbm,
-    "autoets": _local(lambda m, season: m.AutoETS(season_length=season)),
-    "autoarima": _local(lambda m, season: m.AutoARIMA(season_length=season)),
+    "autoets": _local(lambda m, season: m.AutoETS(season_length=season), own=True),
+    "autoarima": _local(lambda m, season: m.AutoARIMA(season_length=season), own=True),
     "croston": _local(lambda m, season: m.CrostonOptimized()),
     "sba": _local(lambda m, season: m.CrostonSBA()),
     "tsb": _local(lambda m, season: m.TSB(alpha_d=0.1, alpha_p=0.1)),
