@@ -311,6 +311,18 @@ def _scores(draw: np.random.Generator) -> dict[str, list[dict[str, Any]]]:
         }
         for segment in ("all", "pattern:smooth", "pattern:lumpy")
     ]  # fmt: skip
+    frontier += [
+        {
+            **frontier[0], "policy": policy, "setting": f"{word} {setting:g}", "fill_rate": served, "point_cost": cost,
+            "holding_cost": spent, "total_cost": spent + 170.0,
+        }
+        for policy, word, setting, served, spent, cost in (
+            ("optimal", "shortage_weight", 0.3, 0.95, 100.0, None),
+            ("optimal", "shortage_weight", 1.0, 0.98, 130.0, 10.0),
+            ("safety_stock_csl", "cycle_service_level", 0.9, 0.94, 110.0, None),
+            ("safety_stock_csl", "cycle_service_level", 0.98, 0.985, 170.0, 13.3),
+        )
+    ]  # fmt: skip
     return {"accuracy": accuracy, "inventory_kpi": kpi, "frontier": frontier}
 
 

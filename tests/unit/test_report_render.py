@@ -130,6 +130,12 @@ def test_titles_say_the_numbers_of_the_tables(html: str):
     assert "Frozen &amp; &lt;chilled&gt;" in text
 
 
+def test_what_service_costs_is_drawn_and_what_was_promised_is_checked(html: str):
+    assert "Fill rate against holding and order cost, setting by setting" in html
+    assert "optimal, shortage_weight 1: 98.0 % for" in html
+    assert "Cycle service asked and reached" in html
+
+
 def test_a_dozen_fans_and_six_projections(html: str, built: Path):
     assert html.count("Demand and forecast of") == sample.config(built).report.fans == 12
     assert html.count("Stock projection of") == 6

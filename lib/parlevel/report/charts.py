@@ -139,6 +139,30 @@ def reliability(series: Mapping[str, Sequence[tuple[float, float]]], label: str)
     return board.render(label)
 
 
+def frontier(curves: Mapping[str, Sequence[tuple[float, float, str]]], currency: str, label: str) -> str:
+    """Service against what it costs to hold and to order, a line per policy.
+
+    Args:
+        curves: policy -> (money, fill rate, setting), cheapest first; colour by position.
+        currency: printed at the axis.
+        label: what it shows, in words.
+    """
+    spent = [x for points in curves.values() for x, _, _ in points]
+    served = [y for points in curves.values() for _, y, _ in points]
+    room = 0.05 * (max(spent, default=1.0) - min(spent, default=0.0)) or 1.0
+    low = math.floor(50 * min(served, default=0.0)) / 50
+    board = Board(
+        (min(spent, default=0.0) - room, max(spent, default=1.0) + room), (low, 1.0), margins=(50, 14, 14, 34)
+    )
+    board.y_axis("fill rate", "percent")
+    board.x_axis(f"holding and order cost, {currency}")
+    for position, (name, points) in reversed(list(enumerate(curves.items()))):
+        board.line([(x, y) for x, y, _ in points], f"line c{position % 6}")
+        for x, y, setting in points:
+            board.dot(x, y, f"fill{position % 6}", f"{name}, {setting}: {100 * y:.1f} % for {currency}{x:,.0f}")
+    return board.render(label)
+
+
 def dots(groups: Sequence[tuple[str, Mapping[str, float | None]]], axis: str, label: str) -> str:
     """One line per group, one dot per model: shares side by side.
 

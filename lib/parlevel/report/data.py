@@ -116,6 +116,24 @@ def policies_by_segment(house: Warehouse, plan: str, baseline: str) -> list[Row]
     )
 
 
+def frontier(house: Warehouse) -> list[Row]:
+    """What service costs, setting by setting, over all series of the sample; the cheapest first."""
+    if not house.has("frontier"):
+        return []
+    return house.rows(
+        "SELECT policy, setting, n_series, fill_rate, cycle_service_level, holding_cost + order_cost AS spent, "
+        "shortage_cost, total_cost, point_cost FROM frontier WHERE segment = 'all' AND fill_rate IS NOT NULL "
+        "AND setting NOT LIKE '%each series' ORDER BY policy, spent, setting"
+    )
+
+
+def service_reached(house: Warehouse) -> list[Row]:
+    """Cycle service asked for and reached per segment."""
+    if not house.has("service_reached"):
+        return []
+    return house.rows("SELECT * FROM service_reached WHERE service_reached IS NOT NULL ORDER BY segment LIMIT 40")
+
+
 def order_lines(house: Warehouse, limit: int) -> list[Row]:
     """The plan's order lines, the first date and the largest value first."""
     if not house.has("order_plan"):

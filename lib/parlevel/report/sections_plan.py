@@ -87,7 +87,36 @@ def policies(house: Warehouse, cfg: Config, say: Words) -> Section:
     split = data.policies_by_segment(house, cfg.replenish.policy, cfg.evaluate.baseline)
     if split:
         out.blocks.append(_by_segment(split, say))
+    out.blocks += _frontier(house, say)
     return out
+
+
+def _frontier(house: Warehouse, say: Words) -> list[dict[str, Any]]:
+    """What more service would cost, and the service asked for beside what was reached."""
+    rows, blocks = data.frontier(house), []
+    if rows:
+        curves: dict[str, list[tuple[float, float, str]]] = {}
+        for row in rows:
+            curves.setdefault(row["policy"], []).append((row["spent"], row["fill_rate"], row["setting"]))
+        svg = charts.frontier(curves, say.currency, "Fill rate against holding and order cost, setting by setting")
+        note = f"{plural(rows[0]['n_series'], 'series', 'series')} drawn by content; the same periods, other settings"
+        blocks.append({"kind": "figures", "figures": [figure(svg, "What service costs", note, legend=tuple(curves))]})
+        body = [
+            [r["policy"], r["setting"], share(r["fill_rate"]), share(r["cycle_service_level"]), say.money(r["spent"]),
+             say.money(r["shortage_cost"]), say.money(r["total_cost"]), say.money(r["point_cost"])]
+            for r in rows
+        ]  # fmt: skip
+        heads = "policy|setting|#fill rate|#!cycles served|#holding and ordering|#!shortage|#total|#one more point"
+        blocks.append(table(heads, body, "What service costs"))
+    reached = data.service_reached(house)
+    if reached:
+        body = [
+            [r["segment"].replace(":", " "), number(r["n_series"]), share(r["service_asked"]),
+             share(r["service_reached"]), number(r["points_over"], 1)]
+            for r in reached
+        ]  # fmt: skip
+        blocks.append(table("segment|#!series|#asked|#reached|#points over", body, "Cycle service asked and reached"))
+    return blocks
 
 
 def _by_segment(split: list[dict[str, Any]], say: Words) -> dict[str, Any]:
