@@ -19,9 +19,11 @@ solved by an integer program from the same cost tables, which must come to the s
 from __future__ import annotations
 
 import argparse
+import os
 import tempfile
 import time
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 from pyspark.sql import functions as F
@@ -72,6 +74,8 @@ def config(asked: argparse.Namespace, folder: str) -> Config:
 
 def solve(asked: argparse.Namespace, cfg: Config) -> dict[str, float | str]:
     """Generate the network, plan it, read the certificate off."""
+    # the workers draw the network: they must find solve_data, too
+    os.environ["PYTHONPATH"] = f"{Path(__file__).parent}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"
     spark = get_session(cfg)
     suppliers = asked.suppliers or int(np.clip(asked.items // 100, 50, 5000))
     data = network(spark, asked.items, suppliers, asked.weeks, asked.data_seed, asked.budget, asked.trucks)
