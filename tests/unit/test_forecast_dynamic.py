@@ -83,6 +83,14 @@ def test_its_drivers_add_up_to_its_mean() -> None:
     assert (on_event > 5 * np.abs(effects[:, 0, DRIVERS.index("holidays and events")])).all()
 
 
+def test_a_shorter_horizon_is_the_beginning_of_a_longer_one() -> None:
+    panel, _ = sold(3)
+    model, again = Dynamic(horizon=AHEAD).fit(panel), Dynamic(horizon=AHEAD).fit(panel)
+    whole = model.predict_mean(AHEAD)
+    np.testing.assert_allclose(again.predict_mean(5), whole[:, :5], rtol=1e-5)
+    np.testing.assert_array_equal(model.predict_mean(5), whole[:, :5])
+
+
 @pytest.mark.parametrize("period", ["week", "month"])
 def test_longer_periods_have_a_year_but_no_week(period: str) -> None:
     panel, _ = sold(4)

@@ -87,6 +87,7 @@ class Dynamic(FromDistribution):
         self.parameters = settings(self.name, self.defaults, hyperparameters)
         self._speed = SPEEDS[1]
         self._panel: Panel | None = None
+        self._made: tuple[Panel, Floats, Floats, Floats] | None = None
 
     def fit(self, panel: Panel) -> Self:
         """Choose how fast levels move; see `Forecaster.fit`."""
@@ -109,7 +110,7 @@ class Dynamic(FromDistribution):
         self, horizon: int, quantiles: NDArray[np.float64], panel: Panel | None = None
     ) -> tuple[Floats, Floats]:
         """Mean (n_series, horizon) and quantiles (n_series, horizon, n_quantiles)."""
-        panel = self._recent(self._given(panel))
+        panel = self._given(panel)
         log_mean, sd, dispersion = self._ahead(panel, horizon)
         mean = np.exp(log_mean.sum(axis=2)) * self._limit(panel, log_mean)
         spread = dispersion[:, None] + np.expm1(sd**2)
@@ -124,7 +125,6 @@ class Dynamic(FromDistribution):
 
     def explain(self, steps: NDArray[np.int64], panel: Panel) -> NDArray[np.floating]:
         """The factors of the mean as additive effects; see `parlevel.domain.forecast.drivers`."""
-        panel = self._recent(panel)
         log_mean = self._ahead(panel, int(steps.max()))[0]
         limit = self._limit(panel, log_mean)[:, steps - 1]
         effects = multiplied(log_mean[:, steps - 1].reshape(-1, len(DRIVERS))).reshape(*limit.shape, -1)
@@ -148,6 +148,14 @@ class Dynamic(FromDistribution):
 
     def _ahead(self, panel: Panel, horizon: int) -> tuple[Floats, Floats, Floats]:
         """Log means by driver (n, horizon, len(DRIVERS)), their sd (n, horizon), dispersion (n,); NaN where unknown."""
+        # a forecast and what explains it ask for the same panel
+        if self._made is None or self._made[0] is not panel or self._made[1].shape[1] < horizon:
+            self._made = (panel, *self._estimate(self._recent(panel), horizon))
+        _, log_mean, sd, dispersion = self._made
+        return log_mean[:, :horizon], sd[:, :horizon], dispersion
+
+    def _estimate(self, panel: Panel, horizon: int) -> tuple[Floats, Floats, Floats]:
+        """Fit every series of a panel; see `_ahead`."""
         shared = calendar_columns(panel, horizon, self._speed)
         out = np.full((panel.n_series, horizon, len(DRIVERS)), np.nan)
         sd, dispersion = np.zeros((panel.n_series, horizon)), np.ones(panel.n_series)
@@ -202,7 +210,7 @@ class Dynamic(FromDistribution):
 
     def _limit(self, panel: Panel, log_mean: Floats) -> Floats:
         """(n, horizon) what to multiply means by: dead series are let go, odd covariates not followed without end."""
-        observed = panel.observed().astype(np.float64)
+        observed = self._recent(panel).observed().astype(np.float64)
         top = GROWTH * np.where(np.isnan(observed), 0.0, observed).max(axis=1)
         top = np.minimum(top, dormant(observed, SEASON[panel.period]))
         mean = np.exp(log_mean.sum(axis=2))

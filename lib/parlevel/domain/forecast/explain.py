@@ -56,7 +56,8 @@ def explain_group(panel: Panel, stored: Sequence[Stored], made: GroupForecast, f
         ([each for each in stored if each.model == floor and not each.chosen], made.model == floor),
     ):
         if models and rows.any():
-            effects[rows] = _combined(panel.take(rows), models, steps)
+            # the same panel that was forecast where it can be: some models keep what they estimated of it
+            effects[rows] = _combined(panel if rows.all() else panel.take(rows), models, steps)
     # what was decided after the models: a day on which the location is closed sells nothing
     effects[..., DRIVERS.index("holidays and events")] += mean - effects.sum(axis=2)
     return _rows(effects.mean(axis=1), ~made.failed)

@@ -102,11 +102,11 @@ def own_columns(panel: Panel, row: int, horizon: int) -> Columns:
                 parts.append(prior * values[:, None])
                 drivers.append(DRIVERS.index(driver_of(name)))
     if "event_code" in panel.known_future:
-        code = np.nan_to_num(panel.channels["event_code"][row, :width])
+        code = np.nan_to_num(panel.channels["event_code"][row])  # also beyond the horizon: its eve may lie inside
         known, count = np.unique(code[: panel.n_periods], return_counts=True)
         on = (code[:, None] == known[(known > 0) & (count >= LEAST_EVENTS)]).astype(np.float64)
         week = np.sum([_earlier(on, days) for days in APPROACH_DAYS], axis=0)
-        parts += [NAMED * on, NAMED / 2 * _earlier(on, 1), APPROACH * week]
+        parts += [each[:width] for each in (NAMED * on, NAMED / 2 * _earlier(on, 1), APPROACH * week)]
         drivers += [DRIVERS.index("holidays and events")] * (3 * on.shape[1])
     if not parts:
         return Columns(np.empty((width, 0)), np.empty(0, np.int64))
