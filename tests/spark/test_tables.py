@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 from pathlib import Path
 
 import pytest
@@ -69,3 +70,40 @@ def test_tables_are_readable_without_deletion_vectors(spark: SparkSession, cfg: 
     assert table.metadata().configuration["delta.enableDeletionVectors"] == "false"
     assert table.metadata().partition_columns == ["run_id"]
     assert table.to_pyarrow_table().to_pylist()[0]["sales"] == 1.0
+
+
+def test_counts_and_versions_come_from_the_log_of_the_table(spark: SparkSession, cfg: Config) -> None:
+    tables = Tables(spark, cfg, "one", {})
+    assert tables.write("sales", sales(spark, ("a", 1, 1.0), ("b", 1, 2.0), ("c", 1, 2.0))) == 3
+    tables.read("sales")
+    history = spark.sql(f"DESCRIBE HISTORY {tables.reference('sales')} LIMIT 1").head(1)[0]
+    assert tables.versions() == {"sales": history["version"]} == {"sales": 1}
+    assert history["operationMetrics"]["numOutputRows"] == "3"
+
+
+def test_only_a_slice_that_may_exist_is_replaced(spark: SparkSession, cfg: Config) -> None:
+    def modes() -> list[str]:
+        rows = spark.sql(f"DESCRIBE HISTORY {tables.reference('sales')}").orderBy("version").collect()
+        return [row["operationParameters"].get("mode", "create") for row in rows]
+
+    tables = Tables(spark, cfg, "one", {})
+    tables.write("sales", sales(spark, ("a", 1, 1.0)))
+    # what a killed write leaves: files that no commit names
+    (Path(cfg.paths.warehouse) / "sales" / "run_id=two").mkdir()
+    for _ in range(2):
+        Tables(spark, cfg, "two", {}).write("sales", sales(spark, ("b", 1, 2.0)))
+    odd = Tables(spark, cfg, "a b", {})  # Delta writes its folder with another name
+    for _ in range(2):
+        odd.write("sales", sales(spark, ("c", 1, 3.0)))
+    assert modes() == ["create", "Append", "Overwrite", "Overwrite", "Overwrite", "Overwrite"]
+    rows = {(row.run_id, row.series_id) for row in tables.read_all("sales").collect()}
+    assert rows == {("one", "a"), ("two", "b"), ("a b", "c")}
+    assert tables.read_all("sales").count() == 3
+
+
+def test_statistics_are_kept_of_the_keys_alone(spark: SparkSession, cfg: Config) -> None:
+    Tables(spark, cfg, "one", {}).write("sales", sales(spark, ("a", 1, 1.0)))
+    log = Path(cfg.paths.warehouse) / "sales" / "_delta_log" / f"{1:020d}.json"
+    [added] = [json.loads(line)["add"] for line in log.read_text().splitlines() if line.startswith('{"add"')]
+    stats = json.loads(added["stats"])
+    assert (stats["numRecords"], set(stats["minValues"])) == (1, {"series_id", "date"})

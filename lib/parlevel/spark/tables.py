@@ -2,10 +2,15 @@
 
 Every table is partitioned by `run_id`; a write replaces its run's slice and nothing else, so a
 stage that is run twice, or killed and run again, leaves the same rows.
+
+A small run writes some forty tables, and each question to Spark costs more than their rows. So what a table's log
+says is read from its folder where that is a folder of this machine; elsewhere Spark is asked.
 """
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -66,6 +71,8 @@ class Tables:
     def _exists(self, name: str) -> bool:
         if self._cfg.paths.catalog:
             return self.spark.catalog.tableExists(f"{self._cfg.paths.catalog}.{name}")
+        if self._last_file(name):
+            return True
         try:
             return bool(self.spark.sql(f"DESCRIBE DETAIL {self.reference(name)}").head(1))
         except Exception as error:
@@ -117,7 +124,10 @@ class Tables:
             rows = rows.coalesce(files)
         self._create(table)
         slice_ = f"run_id = '{self.run_id}'" + (f" AND {where}" if where else "")
-        writer = rows.select(*table.names).write.format("delta").mode("overwrite").option("replaceWhere", slice_)
+        writer = rows.select(*table.names).write.format("delta")
+        # nothing to replace: then Delta need not look for it
+        new = self._is_new(table)
+        writer = writer.mode("append") if new else writer.mode("overwrite").option("replaceWhere", slice_)
         if self._cfg.paths.catalog:
             writer.saveAsTable(self.reference(name))
         else:
@@ -139,17 +149,52 @@ class Tables:
         if self.has(table.name):
             return
         columns = ", ".join(f"`{c.name}` {c.type}{'' if c.nullable else ' NOT NULL'}" for c in table.columns)
-        partition = "" if table.stage == "every" else "PARTITIONED BY (run_id)"
+        partition = "PARTITIONED BY (run_id)" if _is_partitioned(table) else ""
         self.spark.sql(
             f"CREATE TABLE IF NOT EXISTS {self.reference(table.name)} ({columns}) USING delta {partition} "
-            f"TBLPROPERTIES ({PROPERTIES})"
+            f"TBLPROPERTIES ({properties(table)})"
         )
+        self._known.add(table.name)
+
+    def _is_new(self, table: Table) -> bool:
+        """Whether this run surely has no rows in the table yet; in doubt not."""
+        last = self._last_file(table.name)
+        if last is None or not _is_partitioned(table) or not re.fullmatch(r"[\w.-]+", self.run_id):
+            return False
+        return not (last.parent.parent / f"run_id={self.run_id}").exists()
+
+    def _last_file(self, name: str) -> Path | None:
+        """Newest commit in the table's log, if its folder is one of this machine."""
+        if self._cfg.paths.catalog or "://" in location(self._cfg, name):
+            return None
+        return max(Path(location(self._cfg, name), "_delta_log").glob("[0-9]*.json"), default=None)
 
     def _last_commit(self, name: str) -> tuple[int, int]:
         """(version, rows written) of the table's newest commit."""
+        last = self._last_file(name)
+        if last:
+            found = [json.loads(line) for line in last.read_text().splitlines() if line.startswith('{"commitInfo"')]
+            written = found[0]["commitInfo"].get("operationMetrics", {}) if found else {}
+            return int(last.stem), int(written.get("numOutputRows", 0))
         rows = self.spark.sql(f"DESCRIBE HISTORY {self.reference(name)} LIMIT 1").select("version", "operationMetrics")
         version, metrics = rows.head(1)[0]
         return int(version), int((metrics or {}).get("numOutputRows", 0))
+
+
+def properties(table: Table) -> str:
+    """Table properties: what other readers need, and statistics of the key columns alone.
+
+    Runs are told apart by partition and read whole; statistics of every column, arrays among them, would cost each
+    small write more than its rows.
+    """
+    simple = ("string", "date", "int", "bigint", "timestamp")
+    kinds = {column.name: column.type for column in table.columns}
+    keys = [key for key in table.keys if key != "run_id" and kinds[key] in simple]
+    return f"{PROPERTIES}, 'delta.dataSkippingStatsColumns' = '{','.join(keys)}'" if keys else PROPERTIES
+
+
+def _is_partitioned(table: Table) -> bool:
+    return table.stage != "every"
 
 
 def conform(table: Table, df: DataFrame) -> DataFrame:
