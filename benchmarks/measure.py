@@ -73,16 +73,19 @@ class Cost:
         wall_s: seconds.
         cpu_s: user + system seconds of the process tree.
         peak_gib: highest proportional set size of the tree seen, GiB.
+        began_ms, ended_ms: the clock's milliseconds since 1970.
     """
 
     every_s: float = 0.5
     wall_s: float = 0.0
     cpu_s: float = 0.0
     peak_gib: float = 0.0
+    began_ms: float = 0.0
+    ended_ms: float = 0.0
     _stop: threading.Event = field(default_factory=threading.Event)
 
     def __enter__(self) -> Self:
-        self._begin = time.monotonic()
+        self._begin, self.began_ms = time.monotonic(), 1000 * time.time()
         self._first = cpu_seconds(tree(os.getpid()))
         self._last = dict(self._first)
         self._thread = threading.Thread(target=self._watch, daemon=True)
@@ -95,7 +98,7 @@ class Cost:
         self._stop.set()
         self._thread.join()
         self._look()
-        self.wall_s = time.monotonic() - self._begin
+        self.wall_s, self.ended_ms = time.monotonic() - self._begin, 1000 * time.time()
         # A child that ended is counted in its parent's fields, so only roots that still live are summed
         # against what they had; a child alive at the end is added by itself.
         self.cpu_s = sum(used - self._first.get(pid, 0.0) for pid, used in self._last.items())
