@@ -34,7 +34,7 @@ class Evaluate(Section):
         "pattern",
         "velocity",
     ]  # metrics also per value of these
-    frontier_series: int = Field(300, ge=0)  # series, drawn by content, that the frontier is played on; 0: no table
+    frontier_series: int = Field(150, ge=0)  # series, drawn by content, that the frontier is played on; 0: no table
     frontier_weights: list[float] = [0.3, 0.6, 1.0, 2.0]  # values of replenish.shortage_weight that it tries
     frontier_levels: list[Share] = [0.9, 0.95, 0.98]  # cycle service levels that it asks for, beside each series' own
     max_series: int = Field(0, ge=0)  # simulate at most this many series, drawn by content; 0: all

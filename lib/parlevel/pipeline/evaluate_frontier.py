@@ -10,6 +10,7 @@ from parlevel.config import Config
 from parlevel.domain.evaluate.inventory import point_costs
 from parlevel.schemas import contract
 
+PATHS = 32  # demand paths of the settings that weigh costs, at most: eight plays must not cost what the run costs
 OWN = "cycle_service_level of each series"
 SERVICE = "safety_stock_csl"
 
@@ -35,7 +36,7 @@ def settings(cfg: Config, season: int) -> dict[str, Setting]:
     """What the frontier varies: name of the setting -> the policy; none where it is switched off."""
     if not cfg.evaluate.frontier_series:
         return {}
-    optimal = {"season": season, "n_paths": min(cfg.replenish.n_paths, 64), "seed": cfg.seed}
+    optimal = {"season": season, "n_paths": min(cfg.replenish.n_paths, PATHS), "seed": cfg.seed}
     found = {
         f"shortage_weight {weight:g}": Setting("optimal", {**optimal, "shortage_weight": weight}, sampled=True)
         for weight in cfg.evaluate.frontier_weights
