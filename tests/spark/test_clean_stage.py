@@ -115,6 +115,7 @@ def test_rows_rules_and_packed_rules_end_to_end(spark, tmp_path):
     assert sales == {
         "blank_series": 2, "no_date": 1, "impossible_date": 1, "outside_window": 2, "unknown_series": 1,
         "not_finite": 1, "too_large": 1, "return_dropped": 0, "duplicate_row": 1, "duplicate_key": 2, "same_period": 0,
+        "no_value": 0,
     }  # fmt: skip
     rejected = tables.read("quarantine").collect()
     assert len(rejected) == 10
@@ -148,7 +149,7 @@ def test_prices_and_promotions_have_rules_of_their_own(spark):
     prices = [
         ("s0", date(2017, 1, 1), 2.0), ("s0", date(2017, 1, 1), 4.0), ("s0", date(2017, 1, 9), -1.0),
         ("s0", date(2017, 1, 10), float("nan")), ("s0", date(2017, 1, 11), None), ("ghost", date(2017, 1, 1), 1.0),
-        ("s0", date(2018, 1, 1), 1.0),
+        ("s0", date(2018, 1, 1), 1.0), ("s0", None, 9.0),
     ]  # fmt: skip
     promotions = [
         ("s0", date(2017, 1, 9), date(2017, 1, 2), "a", 0.5), ("s0", date(2017, 1, 2), date(2017, 1, 9), "b", 1.5),
@@ -156,7 +157,9 @@ def test_prices_and_promotions_have_rules_of_their_own(spark):
         ("s0", date(2017, 1, 2), date(2017, 1, 3), "e", 0.5), ("s0", date(2017, 1, 2), date(2017, 1, 2), "f", 0.25),
     ]  # fmt: skip
     rows, found = transform(frames(spark, prices=prices, promotions=promotions))
-    assert found["prices"] == {"not_positive": 3, "unknown_series": 1, "outside_window": 1, "duplicate_key": 1}
+    assert found["prices"] == {
+        "no_date": 1, "not_positive": 3, "unknown_series": 1, "outside_window": 1, "duplicate_key": 1,
+    }  # fmt: skip
     assert found["promotions"] == {"end_before_start": 1, "bad_intensity": 1, "unknown_series": 1, "outside_window": 1}
     zero = rows["s0"]
     assert set(zero["price"]) == {4.0}
@@ -170,7 +173,8 @@ def judged_sales(spark, sales: list[tuple], *sets: str) -> list[tuple]:
     series = spark.createDataFrame(SERIES, "series_id string, product_id string, location_id string")
     rows = spark.createDataFrame(sales, spark_schema(contract("sales")))
     judged = clean_rows.judge_sales(rows, series, cfg=cfg, window=WINDOW)
-    return sorted((row["_value"], row["_rule"] or "", row["_status"]) for row in judged.collect())
+    rows = [(row["_value"], row["_rule"] or "", row["_status"]) for row in judged.collect()]
+    return sorted(rows, key=lambda row: (row[0] is None, row[0] or 0.0, row[1]))
 
 
 @pytest.mark.parametrize(
@@ -188,6 +192,17 @@ def test_duplicates_follow_the_configuration(spark, mode, rules):
     assert sorted(rule for _, rule, _ in found) == sorted(rules)
     accepted = [value for value, _, status in found if status in ("packed", "merged")]
     assert accepted == {"sum": [2.0, 3.0, 4.0, 4.0], "max": [4.0], "quarantine": []}[mode]
+
+
+@pytest.mark.parametrize("mode", ["max", "quarantine"])
+def test_a_return_and_a_row_without_a_number_do_not_cost_the_sale_of_their_day(spark, mode):
+    day = [("s3", date(2017, 1, 5), value, None) for value in (5.0, -3.0, -3.0, None)]
+    found = judged_sales(spark, [row for row in day if row[2] is not None], f"clean.duplicates={mode}")
+    assert found == [(-3.0, "duplicate_row", "quarantined"), (-3.0, "same_period", "merged"), (5.0, "", "packed")]
+    unread = judged_sales(spark, [day[0], ("s3", date(2017, 1, 5), float("nan"), True)], f"clean.duplicates={mode}")
+    assert sorted((rule, status) for _, rule, status in unread) == [("", "packed"), ("no_value", "quarantined")]
+    kept = judged_sales(spark, day[:2], f"clean.duplicates={mode}", "clean.returns=keep")
+    assert [rule for _, rule, _ in kept].count("duplicate_key") == {"max": 1, "quarantine": 2}[mode]
 
 
 def test_promotions_are_known_as_far_as_every_kind_in_use_is(spark):

@@ -19,10 +19,10 @@ from parlevel.errors import ConfigError
 
 
 def netted_by_a_stack(sales: list[float]) -> list[float]:
-    """The oracle: a return takes units from the newest sales first."""
+    """The oracle: a return takes units from the newest sales first, unless it is of more than was ever sold."""
     out = [max(units, 0.0) for units in sales]
     for at, units in enumerate(sales):
-        left = -units
+        left = -units if -units <= sum(max(sold, 0.0) for sold in sales[:at]) else 0.0
         for earlier in range(at - 1, -1, -1):
             taken = min(max(left, 0.0), out[earlier])
             out[earlier] -= taken
@@ -38,6 +38,13 @@ def test_returns_are_netted_as_a_stack_would(sales):
     assert touched[0].tolist() == [s < 0 or n < s for s, n in zip(sales, net[0], strict=True)]
     lost = sum(net[0]) - sum(sales)
     assert unmatched.any() == (lost > 0)
+
+
+def test_a_return_of_more_than_was_ever_sold_undoes_nothing():
+    net, touched, unmatched = net_returns(np.array([[5.0, 3.0, -5000.0, 2.0, -1.0]]))
+    assert net[0].tolist() == [5.0, 3.0, 0.0, 1.0, 0.0]
+    assert unmatched[0].tolist() == [False, False, True, False, False]
+    assert touched[0].tolist() == [False, False, True, True, True]
 
 
 def test_a_series_without_returns_keeps_its_exact_numbers():

@@ -64,6 +64,7 @@ def test_run_passes_stages_and_ends_with_the_summary(stub, built: Path, capsys: 
     assert f"tables  {built}/" in out
     assert "report.html" in out
     assert 'parlevel sql "SELECT' in out
+    assert f'" --set paths.warehouse={built}' in out
     assert "Nothing changed" not in out
 
 

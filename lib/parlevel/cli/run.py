@@ -75,10 +75,10 @@ def _run(cfg: Config, stages: Sequence[str], force: bool) -> None:
     """Start the session, run with progress, print the summary."""
     screen = error_console()
     start_logging(screen)
+    from parlevel.pipeline.check import check
     from parlevel.pipeline.lock import only_run
-    from parlevel.pipeline.sources_check import check_source
 
-    check_source(cfg)  # a slip in the configuration must not cost the start of a JVM
+    check(cfg)  # a slip in the configuration must not cost the start of a JVM
     with only_run(cfg):
         run_id, computed = _computed(cfg, stages, force, screen)
     if not computed:

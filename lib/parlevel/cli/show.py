@@ -179,4 +179,5 @@ def show_summary(summary: Summary, screen: Console) -> None:
     screen.print(Text("tables  ") + Text(f"{summary.warehouse}/", style="bold cyan"), soft_wrap=True)
     if summary.report:
         screen.print(Text("report  ") + Text(summary.report, style="bold cyan"), soft_wrap=True)
-    screen.print(Text("try     ") + Text(f'parlevel sql "{summary.query}"', style="cyan"), soft_wrap=True)
+    if summary.command:
+        screen.print(Text("try     ") + Text(summary.command, style="cyan"), soft_wrap=True)

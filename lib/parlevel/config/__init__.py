@@ -91,7 +91,7 @@ def parse_set(setting: str) -> dict[str, Any]:
         raise ConfigError(f"--set must look like section.key=value. Got {setting!r}.")
     try:
         value: Any = yaml.safe_load(text)
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError) as error:  # ValueError: a date that is none
         raise ConfigError(f"--set {path} must be a YAML value. Got {text!r}: {error}") from None
     for key in reversed(path.strip().split(".")):
         value = {key: value}
@@ -105,7 +105,7 @@ def _read(file: Path) -> dict[str, Any]:
         )
     try:
         content = yaml.safe_load(file.read_text()) or {}
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError) as error:
         raise ConfigError(f"{file} must be YAML: {error}") from None
     if not isinstance(content, dict):
         raise ConfigError(f"{file} must hold sections with keys. Got a {type(content).__name__}.")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from parlevel.config.section import Section
 
@@ -18,7 +18,16 @@ class Paths(Section):
 
     warehouse: str = "warehouse"  # folder (or URI) that holds one Delta folder per table
     catalog: str | None = None  # "catalog.schema" to write tables by name instead of by path
-    report: str = "warehouse/report.html"  # the HTML report
+    report: str = "warehouse/report.html"  # the HTML report; where it is not given: report.html in the warehouse
+
+    @model_validator(mode="before")
+    @classmethod
+    def _report_in_warehouse(cls, given: Any) -> Any:
+        """A warehouse of one's own holds its report too, so that no other run's is overwritten."""
+        root = given.get("warehouse") if isinstance(given, dict) else None
+        if not isinstance(root, str) or "://" in root or root.startswith("dbfs:"):
+            return given
+        return {"report": f"{root.rstrip('/')}/report.html", **given}
 
 
 class Calendar(Section):
@@ -53,7 +62,9 @@ class Clean(Section):
     missing: Missing = Missing()  # replacement of missing values
     duplicates: Literal["quarantine", "max", "sum"] = "quarantine"  # rows of one key that differ; sum: rows are lines
     max_sales: float = Field(1e9, gt=0)  # units in one row beyond which, either sign, it is rejected
-    returns: Literal["net", "drop", "keep"] = "net"  # negative sales: net against earlier sales, quarantine, or keep
+    returns: Literal["net", "drop", "keep"] = (
+        "net"  # negative sales: net against earlier sales, drop to quarantine, or keep
+    )
     outliers: Literal["cap", "flag", "off"] = "cap"  # what happens to a spike no promotion explains
     outlier_z: float = Field(8.0, gt=0)  # robust z-score (median, MAD of the non-zero periods) beyond which it is one
     censoring: Literal["estimate", "mask", "off"] = "estimate"  # what happens to periods with a stockout

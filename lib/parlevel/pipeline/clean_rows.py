@@ -43,7 +43,7 @@ def judge_sales(sales: DataFrame, series: DataFrame, *, cfg: Config, window: Win
     """
     rows = _catch_sales(sales, series, cfg=cfg, window=window)
     if cfg.clean.duplicates != "sum":
-        rows = _duplicates(rows, cfg.clean.duplicates)
+        rows = _duplicates(rows, cfg.clean.duplicates, netted=cfg.clean.returns == "net")
     one_per_period = cfg.calendar.period == "day" and cfg.clean.duplicates != "sum"
     return _merge(_with_status(rows, "sales"), one_per_period=one_per_period)
 
@@ -94,6 +94,7 @@ def _catch_prices(prices: DataFrame, series: DataFrame, *, cfg: Config, window: 
     rows = _with_known(prices, series).withColumn("_index", period_index(F.col("date"), cfg.calendar.period))
     good = ~F.isnan("price") & (F.col("price") > 0) & (F.col("price") < float("inf"))
     caught = {
+        "no_date": F.col("date").isNull(),
         "not_positive": ~F.coalesce(good, F.lit(False)),
         "unknown_series": F.col("_known").isNull(),
         "outside_window": F.col("_index") > window.cutoff + window.horizon,
@@ -185,26 +186,39 @@ def _first(caught: Mapping[str, Column]) -> Column:
 
 def _with_status(rows: DataFrame, table: str) -> DataFrame:
     skipped = F.col("_rule").isin(rules.names(table, action="skipped"))
-    status = F.when(F.col("_rule").isNull(), "packed").when(skipped, "skipped").otherwise("quarantined")
+    merged = F.col("_rule").isin(rules.names(table, action="merged"))
+    status = F.when(F.col("_rule").isNull(), "packed").when(skipped, "skipped").when(merged, "merged")
+    status = status.otherwise("quarantined")
     return rows.withColumn("_status", status)
 
 
-def _duplicates(rows: DataFrame, mode: str) -> DataFrame:
-    """Mark exact copies, and rows of one series and date that disagree."""
+def _duplicates(rows: DataFrame, mode: str, *, netted: bool) -> DataFrame:
+    """Mark exact copies, and rows of one series and date that disagree.
+
+    A return beside a sale of its day is no second opinion on it (`netted`), and a row without a number is none beside
+    one that has it.
+    """
     key = Over.partitionBy("series_id", "date", "_rule")
     by_value = key.orderBy(F.desc_nulls_last("_value"), F.asc_nulls_last("in_stock"))
     content = F.struct("_value", "in_stock")
-    copy = content.eqNullSafe(F.lag(content).over(by_value)) & (F.row_number().over(by_value) > 1)
-    differ = (
-        F.size(F.collect_set(F.xxhash64("_value", "in_stock")).over(key)) > 1
-        if mode == "quarantine"
-        else F.row_number().over(by_value) > 1
-    )
+    rank = F.row_number().over(by_value)
+    copy = content.eqNullSafe(F.lag(content).over(by_value)) & (rank > 1)
+    back = F.coalesce(F.col("_value") < 0, F.lit(False)) & F.lit(netted)
+    sold = F.col("_value").isNotNull() & ~back
+    n_values, n_sold = F.count("_value").over(key), F.count_if(sold).over(key)
+
+    def several(some: Column) -> Column:
+        return F.size(F.collect_set(F.when(some, F.xxhash64("_value", "in_stock"))).over(key)) > 1
+
+    first = F.when(back, rank - n_sold).otherwise(rank) > 1
+    differ = F.when(back, several(back)).otherwise(several(sold)) if mode == "quarantine" else first
     return rows.withColumn(
         "_rule",
         F.when(F.col("_rule").isNotNull(), F.col("_rule"))
         .when(copy, F.lit("duplicate_row"))
-        .when(differ, F.lit("duplicate_key")),
+        .when(F.col("_value").isNull() & (n_values > 0), F.lit("no_value"))
+        .when(F.when(n_values == 0, rank > 1).otherwise(differ), F.lit("duplicate_key"))
+        .when(back & (n_sold > 0), F.lit("same_period")),
     )
 
 

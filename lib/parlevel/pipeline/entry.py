@@ -47,12 +47,12 @@ def _run(cfg: Config, stages: Sequence[str], force: bool) -> None:
     """Start (or take over) the session, run, and stop it only where this process started it."""
     from pyspark.sql import SparkSession
 
+    from parlevel.pipeline.check import check
     from parlevel.pipeline.lock import only_run
     from parlevel.pipeline.runner import run
-    from parlevel.pipeline.sources_check import check_source
     from parlevel.spark.session import get_session
 
-    check_source(cfg)
+    check(cfg)
     given = SparkSession.getActiveSession() is not None
     spark = get_session(cfg)
     try:

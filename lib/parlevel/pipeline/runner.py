@@ -180,9 +180,10 @@ class RunBook:
         """Write the stage's row of `runs`."""
         if self.cutoff is None and stage != "sources" and status != "failed":
             self.cutoff = tables.read("panel").select("cutoff").head(1)[0]["cutoff"]
+        read = {name: version for name, version in tables.versions().items() if contract(name).stage != stage}
         row = (
             stage, status, self.outputs.get(stage, self.run_id), self.keys[stage], self.cfg.source.name, self.cutoff,
-            self.cfg.as_json(), identity.code_version(), tables.versions(), tables.row_counts, started, seconds, note,
+            self.cfg.as_json(), identity.code_version(), read, tables.row_counts, started, seconds, note,
         )  # fmt: skip
         frame = self.spark.createDataFrame([row], spark_schema(contract("runs")))
         self._log.write("runs", frame, files=1, where=f"stage = '{stage}'")

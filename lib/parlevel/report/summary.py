@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import shlex
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 from parlevel.config import Config
+from parlevel.config.data import Paths
 from parlevel.report.warehouse import Warehouse, open_warehouse
 
-QUERY = "SELECT supplier_id, lines, units, order_value FROM orders_by_supplier ORDER BY order_value DESC LIMIT 10"
+QUERY = "SELECT name, location_id, order_qty, order_value, reason FROM orders_today ORDER BY order_value DESC LIMIT 10"
 """A query to try."""
 
 
@@ -35,7 +38,7 @@ class Summary:
         kpis: the comparison over the simulated cutoffs.
         warehouse: folder of the Delta tables, one folder each.
         report: where the HTML report is; None if it was not drawn.
-        query: SQL to try.
+        command: a question to the tables to try; None if there is no order plan yet.
     """
 
     run_id: str
@@ -45,7 +48,7 @@ class Summary:
     kpis: tuple[Kpi, ...]
     warehouse: str
     report: str | None
-    query: str
+    command: str | None
 
 
 # name, column of policy_costs, "money", "share" or "number", and whether more is better (None: neither)
@@ -83,8 +86,16 @@ def summarise(cfg: Config, run_id: str | None = None, warehouse: Warehouse | Non
         kpis=compare(house, cfg),
         warehouse=str(cfg.paths.warehouse),
         report=str(report) if report.is_file() else None,
-        query=QUERY,
+        command=command(cfg) if house.has("orders_today") else None,
     )
+
+
+def command(cfg: Config) -> str:
+    """A question to the tables as it can be pasted: with the program as it was called, and where the tables are."""
+    called = sys.argv[0] if Path(sys.argv[0]).name == "parlevel" else "parlevel"
+    root = cfg.paths.warehouse
+    where = "" if root == Paths().warehouse else f" --set {shlex.quote('paths.warehouse=' + root)}"
+    return f'{called} sql "{QUERY}"{where}'
 
 
 def compare(house: Warehouse, cfg: Config) -> tuple[Kpi, ...]:
@@ -114,7 +125,7 @@ def text(summary: Summary) -> str:
         lines += [f"{kpi.name:<24} {kpi.plan:>14} {kpi.baseline:>14} {kpi.change:>10}" for kpi in summary.kpis]
     lines += ["", f"tables  {summary.warehouse}/ (Delta, one folder each)"]
     lines += [f"report  {summary.report}"] if summary.report else []
-    lines += ["", "try:", f'  parlevel sql "{summary.query}"']
+    lines += ["", "try:", f"  {summary.command}"] if summary.command else []
     return "\n".join(lines) + "\n"
 
 

@@ -39,7 +39,7 @@ SOURCES = (
     ),
     table(
         "sources", "prices", "series_id date", "the price of one unit from `date` until the series' next row", SERIES,
-        ("date", "date!", "first day it holds"),
+        ("date", "date", "first day it holds; rows without one go to quarantine"),
         ("price", "double", "what a customer pays", "money / unit"),
     ),
     table(

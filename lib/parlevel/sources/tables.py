@@ -187,9 +187,11 @@ def _where(name: str) -> str:
 
 
 def _required(name: str) -> tuple[str, ...]:
-    """Columns that no row may lack. Sales rows go to quarantine, and rules complete terms and stock."""
+    """Columns that no row may lack. Rows of sales and prices go to quarantine, and rules complete terms and stock."""
     if name == "sales":
         return ()
+    if name == "prices":
+        return ("series_id",)
     if name in ("supply_terms", "inventory"):
         return KEYS
     return (

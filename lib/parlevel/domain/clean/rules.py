@@ -30,7 +30,7 @@ class Rule:
 
 SALES: tuple[Rule, ...] = (
     Rule("sales", "blank_series", "quarantined", "series_id is null or blank; every row must name its series"),
-    Rule("sales", "no_date", "quarantined", "date is null or could not be read; dates must look like 2017-12-31"),
+    Rule("sales", "no_date", "quarantined", "no date that exists could be read; see the source's date_format"),
     Rule("sales", "impossible_date", "quarantined", "date lies before 1970 or after 2199"),
     Rule("sales", "outside_window", "skipped", "date lies before calendar.start or after the cutoff: not read"),
     Rule("sales", "unknown_series", "quarantined", "series_id is not in the table series; add it there"),
@@ -38,6 +38,7 @@ SALES: tuple[Rule, ...] = (
     Rule("sales", "too_large", "quarantined", "sales exceed clean.max_sales; its period counts as unknown", hole=True),
     Rule("sales", "return_dropped", "quarantined", "sales are negative and clean.returns is drop"),
     Rule("sales", "duplicate_row", "quarantined", "an exact copy of a row that was kept"),
+    Rule("sales", "no_value", "quarantined", "no number could be read, and another row of series and date has one"),
     Rule(
         "sales", "duplicate_key", "quarantined",
         "another row has the same series and date and other values; clean.duplicates says which one counts, if any",
@@ -48,6 +49,7 @@ SALES: tuple[Rule, ...] = (
 """Rules on rows of `sales`, in the order in which the first that fits catches a row."""
 
 PRICES: tuple[Rule, ...] = (
+    Rule("prices", "no_date", "quarantined", "date is null or could not be read"),
     Rule("prices", "not_positive", "quarantined", "price is null, not finite, zero or negative; it must be > 0"),
     Rule("prices", "unknown_series", "quarantined", "series_id is not in the table series"),
     Rule("prices", "outside_window", "skipped", "date lies after the horizon: not read"),
@@ -81,7 +83,7 @@ PANEL: tuple[Rule, ...] = (
         "panel",
         "return_unmatched",
         "flagged",
-        "a return found no earlier sale; the rest is ignored",
+        "a return found no earlier sale: the rest is ignored, all of it if larger than all earlier sales",
         bit=bits.UNMATCHED,
     ),
 )
