@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -13,6 +14,7 @@ import sample_warehouse as sample
 from parlevel.cli import main
 from parlevel.cli.progress import Progress
 from parlevel.errors import DataError
+from parlevel.pipeline.logs import Located, within
 from parlevel.report.summary import compare, summarise, text
 from parlevel.report.warehouse import open_warehouse
 
@@ -111,6 +113,20 @@ def test_progress_shows_each_stage_with_rows_and_seconds():
     assert next(line for line in lines if "train" in line).split() == ["✓", "train", "12.3", "1,203", "3", "groups"]
     assert "nothing changed" in next(line for line in lines if "forecast" in line)
     assert "looking around" not in "\n".join(lines)
+
+
+def test_lines_of_a_stage_name_run_and_stage():
+    record = logging.LogRecord("parlevel.pipeline.replenish_shared", logging.INFO, "f", 1, "round %d", (2,), None)
+    own = logging.LogRecord("parlevel", logging.INFO, "f", 1, "run=r-1 stage=clean start", (), None)
+    other = logging.LogRecord("keras", logging.INFO, "f", 1, "hello", (), None)
+    with within("r-1", "clean"):
+        kept = [Located().filter(each) for each in (record, record, own, other)]
+    assert all(kept)
+    assert [each.getMessage() for each in (record, own, other)] == [
+        "run=r-1 stage=clean round 2",
+        "run=r-1 stage=clean start",
+        "hello",
+    ]
 
 
 def test_key_figures_say_which_way_is_better(built: Path):

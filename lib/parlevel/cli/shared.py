@@ -95,6 +95,8 @@ def start_logging(where: Console) -> None:
     """
     from rich.logging import RichHandler
 
+    from parlevel.pipeline.logs import Located
+
     handler: logging.Handler
     if where.is_terminal:
         handler = RichHandler(console=where, show_path=False, markup=False, log_time_format="%H:%M:%S")
@@ -102,6 +104,7 @@ def start_logging(where: Console) -> None:
     else:
         handler = logging.StreamHandler(sys.stderr)
         handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    handler.addFilter(Located())
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
     logging.getLogger("parlevel").setLevel(logging.DEBUG if STATE.verbose else logging.INFO)
     logging.getLogger("parlevel.summary").setLevel(logging.WARNING)  # the command prints it in colour

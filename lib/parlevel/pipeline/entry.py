@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 from parlevel.config import Config, load
 from parlevel.errors import EnvironmentFault, ParlevelError
+from parlevel.pipeline.logs import Located
 
 NO_DELTA = ("org.apache.spark.sql.delta.catalog.DeltaCatalog", "io.delta.sql.DeltaSparkSessionExtension")
 """What Spark's error names when Delta's jars are not on its class path."""
@@ -26,6 +27,8 @@ def main(stages: Sequence[str], arguments: Sequence[str] | None = None) -> int:
     """
     asked = _parse(arguments)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr)
+    for handler in logging.getLogger().handlers:
+        handler.addFilter(Located())
     try:
         cfg = load(asked.config, asked.set)
         _run(cfg, stages, asked.force)

@@ -16,6 +16,7 @@ from pyspark.sql import functions as F
 from parlevel.config import Config
 from parlevel.errors import ConfigError, DataError
 from parlevel.pipeline import identity
+from parlevel.pipeline.logs import within
 from parlevel.schemas import STAGES, contract
 from parlevel.sources.registry import source
 from parlevel.spark.tables import Tables, spark_schema, stage_tables
@@ -110,7 +111,8 @@ def _compute(book: RunBook, stage: str) -> Event:
     tables = Tables(book.spark, book.cfg, book.run_id, book.outputs)
     started, clock = datetime.now(UTC), time.monotonic()
     try:
-        note = str(import_module(f"parlevel.pipeline.{stage}").run(tables, book.cfg))
+        with within(book.run_id, stage):
+            note = str(import_module(f"parlevel.pipeline.{stage}").run(tables, book.cfg))
         missing = [name for name in stage_tables(stage) if name not in tables.row_counts]
         if missing:
             raise DataError(f"stage {stage!r} must write all its tables. It left out {missing}.")

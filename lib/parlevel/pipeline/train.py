@@ -227,6 +227,7 @@ def _report(models: DataFrame, n_groups: int, cfg: Config) -> str:
         raise DataError(f"no group could be trained: {offenders(lost, n_groups)}. Look at the notes in table models.")
     counts: dict[str, int] = {}
     for row in found:
+        log.debug("group=%s: %s", row["group_id"], row["chosen"] or row["note"])
         counts[row["chosen"] or "nothing"] = counts.get(row["chosen"] or "nothing", 0) + 1
     words = ", ".join(f"{name} in {n}" for name, n in sorted(counts.items(), key=lambda pair: (-pair[1], pair[0])))
     tail = f"; not trained: {offenders(lost, n_groups)}" if lost else ""
