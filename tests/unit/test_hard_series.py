@@ -156,9 +156,11 @@ def test_a_level_shift_is_followed() -> None:
 
 
 def test_negative_sales_are_netted_and_no_forecast_is_negative() -> None:
-    row = clean({-4: 5.0, -3: 3.0, -2: -2.0, -1: -9.0, 0: 4.0})
-    assert row["demand"].tolist() == [0.0, 0.0, 0.0, 0.0, 4.0]
+    row = clean({-4: 5.0, -3: 3.0, -2: -2.0, -1: -5.0, 0: 4.0})
+    assert row["demand"].tolist() == [1.0, 0.0, 0.0, 0.0, 4.0]
     assert (row["sales"] >= 0).all()
+    slip = clean({-4: 5.0, -3: 3.0, -2: -2.0, -1: -9.0, 0: 4.0})  # more than was ever sold
+    assert slip["demand"].tolist() == [5.0, 1.0, 0.0, 0.0, 4.0]
 
 
 @pytest.mark.parametrize(("value", "low", "high"), [(0.0, 0.0, 0.03), (4.0, 3.0, 5.5)])
