@@ -19,6 +19,7 @@ from importlib import metadata
 from pathlib import Path
 
 from parlevel import jars as delta_jars
+from parlevel import places
 from parlevel.errors import EnvironmentFault
 
 JAVA_MAJOR = 17
@@ -223,7 +224,7 @@ def _gib(size: str) -> float:
 
 def _existing(path: str) -> Path:
     """The folder itself or the nearest parent that exists; a URI counts as the working directory."""
-    where = Path("." if "://" in path else path).resolve()
+    where = places.folder(path) or Path.cwd()
     while not where.is_dir():
         where = where.parent
     return where

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, model_validator
 
 from parlevel.config.section import Section
+from parlevel.places import is_remote
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Method = Literal["drop", "zero", "mean", "median", "interpolate", "seasonal", "model", "keep"]
@@ -25,7 +26,7 @@ class Paths(Section):
     def _report_in_warehouse(cls, given: Any) -> Any:
         """A warehouse of one's own holds its report too, so that no other run's is overwritten."""
         root = given.get("warehouse") if isinstance(given, dict) else None
-        if not isinstance(root, str) or "://" in root or root.startswith("dbfs:"):
+        if not isinstance(root, str) or is_remote(root):
             return given
         return {"report": f"{root.rstrip('/')}/report.html", **given}
 

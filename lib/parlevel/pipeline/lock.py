@@ -12,6 +12,7 @@ from typing import IO
 
 from parlevel.config import Config
 from parlevel.errors import EnvironmentFault
+from parlevel.places import folder
 
 NAME = "_run.lock"
 """The file under the warehouse that a run holds."""
@@ -31,11 +32,11 @@ def only_run(cfg: Config) -> Iterator[None]:
     Raises:
         EnvironmentFault: another run holds it (the message names its process), or the folder cannot be written.
     """
-    root = cfg.paths.warehouse
-    if cfg.paths.catalog or "://" in root or root.startswith("dbfs:"):
+    home = folder(cfg.paths.warehouse)
+    if cfg.paths.catalog or home is None:
         yield
         return
-    path = Path(root).expanduser().resolve() / NAME
+    path = home / NAME
     with _opened(path) as held:
         try:
             fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -7,19 +7,16 @@ ten. They remain the way to tables behind a URI, which DuckDB reads only with an
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import duckdb
 from deltalake import DeltaTable
 
+from parlevel.places import below, folder, is_remote
 from parlevel.schemas import TABLES
 
 
 def table_place(root: str, name: str) -> str:
     """Folder or URI of a table."""
-    if "://" in root:
-        return f"{root.rstrip('/')}/{name}"
-    return str(Path(root).expanduser().resolve() / name)
+    return below(root, name)
 
 
 def is_delta(root: str, name: str) -> bool:
@@ -29,9 +26,9 @@ def is_delta(root: str, name: str) -> bool:
 
 def allow(connection: duckdb.DuckDBPyConnection, root: str) -> None:
     """Let queries read below the warehouse and nowhere else; call it when all relations are made."""
-    if "://" not in root:
-        folder = str(Path(root).expanduser().resolve())
-        connection.execute(f"SET allowed_directories = [{_text(folder + '/')}]")
+    home = folder(root)
+    if home:
+        connection.execute(f"SET allowed_directories = [{_text(f'{home}/')}]")
     connection.execute("SET enable_external_access = false")
     connection.execute("SET lock_configuration = true")
 
@@ -52,7 +49,7 @@ def relation(connection: duckdb.DuckDBPyConnection, root: str, name: str, run_id
     shape = f"_shape_{name}"
     connection.register(shape, TABLES[name].arrow().empty_table())
     where = "" if run_id is None or split else f" WHERE run_id = {_text(run_id)}"
-    if "://" in root:
+    if is_remote(root):
         remote = f"_remote_{name}_{'all' if run_id is None else 'run'}"
         mine = None if run_id is None or not split else [("run_id", "=", run_id)]
         connection.register(remote, table.to_pyarrow_dataset(partitions=mine))

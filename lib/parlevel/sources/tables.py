@@ -14,9 +14,10 @@ from pyspark.sql import functions as F
 
 from parlevel.config import Config
 from parlevel.errors import DataError, SchemaError
+from parlevel.places import is_remote
 from parlevel.schemas import TABLES, contract
 from parlevel.sources.base import Cached, contract_frame, files_fingerprint, read_options
-from parlevel.sources.user_files import fingerprint_files, is_remote, local_files, open_file, require_columns
+from parlevel.sources.user_files import fingerprint_files, local_files, open_file, require_columns
 from parlevel.sources.user_options import (
     ITEM_KEYS,
     ITEM_TABLES,

@@ -10,6 +10,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from parlevel.errors import DataError, SchemaError
+from parlevel.places import is_remote
 from parlevel.registry import nearest
 from parlevel.sources.base import read_parquet
 from parlevel.sources.user_options import TableOptions
@@ -17,11 +18,6 @@ from parlevel.sources.user_options import TableOptions
 BROKEN = "_broken_line"
 DELIMITERS = {",": "','", ";": "';'", "\t": "'\\t'", "|": "'|'"}
 SUFFIXES = {".csv": "csv", ".txt": "csv", ".tsv": "csv", ".gz": "csv", ".parquet": "parquet", ".pq": "parquet"}
-
-
-def is_remote(path: str) -> bool:
-    """Whether the path is a URI that only Spark can look at."""
-    return "://" in path or path.startswith("dbfs:")
 
 
 def local_files(path: str, where: str) -> list[Path]:

@@ -20,6 +20,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.types import StructType
 
 from parlevel.config import Config
+from parlevel.places import below, folder
 
 FOLDER = "_scratch"
 """Folder under the warehouse (or first part of the names in a catalog); nothing in it is published."""
@@ -86,11 +87,11 @@ class Scratch:
         if self._cfg.paths.catalog:
             name = f"{FOLDER}_{self._label}_{number}".replace("-", "_")
             return ".".join(f"`{part}`" for part in (*self._cfg.paths.catalog.split("."), name))
-        root = self._cfg.paths.warehouse
-        if "://" in root or root.startswith("dbfs:"):
-            return f"{root.rstrip('/')}/{FOLDER}/{self._label}/{number}"
+        root = folder(self._cfg.paths.warehouse)
+        if root is None:
+            return below(self._cfg.paths.warehouse, FOLDER, self._label, str(number))
         if self._home is None:
-            self._move_in(Path(root).expanduser().resolve() / FOLDER)
+            self._move_in(root / FOLDER)
         return str(self._home / str(number))  # type: ignore[operator]
 
     def _move_in(self, root: Path) -> None:

@@ -20,6 +20,7 @@ from pyspark.sql.types import StructType
 
 from parlevel.config import Config
 from parlevel.errors import DataError, SchemaError
+from parlevel.places import below, folder
 from parlevel.schemas import STAGES, Table, contract, of_stage
 from parlevel.spark.grouped import ddl
 
@@ -165,9 +166,10 @@ class Tables:
 
     def _last_file(self, name: str) -> Path | None:
         """Newest commit in the table's log, if its folder is one of this machine."""
-        if self._cfg.paths.catalog or "://" in location(self._cfg, name):
+        home = folder(self._cfg.paths.warehouse)
+        if self._cfg.paths.catalog or home is None:
             return None
-        return max(Path(location(self._cfg, name), "_delta_log").glob("[0-9]*.json"), default=None)
+        return max((home / name / "_delta_log").glob("[0-9]*.json"), default=None)
 
     def _last_commit(self, name: str) -> tuple[int, int]:
         """(version, rows written) of the table's newest commit."""
@@ -226,10 +228,7 @@ def spark_schema(table: Table) -> StructType:
 
 def location(cfg: Config, name: str) -> str:
     """Folder or URI of a table under the warehouse."""
-    root = cfg.paths.warehouse
-    if "://" in root or root.startswith("dbfs:"):
-        return f"{root.rstrip('/')}/{name}"
-    return str(Path(root).expanduser().resolve() / name)
+    return below(cfg.paths.warehouse, name)
 
 
 def stage_tables(stage: str) -> list[str]:
