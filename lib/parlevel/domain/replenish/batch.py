@@ -160,7 +160,7 @@ def stock_tables(model: ItemModel) -> Floats:
     level = np.arange(model.n_levels)
     out = np.empty((n, periods, model.n_levels))
     for t in range(periods):
-        held = model.net[:, None, :, t] + (level * model.unit[:, None])[:, :, None]
+        held = model.need[:, None, :, t] + (level * model.unit[:, None])[:, :, None]
         out[:, t] = np.maximum(held, 0.0).mean(axis=2)
     return out
 

@@ -12,7 +12,7 @@ from parlevel.domain.replenish.constraints.resource import Row, order_step, weig
 from parlevel.domain.replenish.cover import row_quantile
 from parlevel.domain.replenish.ledger import Facts
 from parlevel.domain.replenish.model import ItemModel
-from parlevel.domain.replenish.plan import course
+from parlevel.domain.replenish.course import course
 from parlevel.domain.replenish.rounding import least, room
 from parlevel.domain.replenish.solvers.outcome import GroupPlan
 
@@ -111,7 +111,7 @@ def _risks(model: ItemModel, units: Floats, item: Ints, step: Ints) -> tuple[Flo
     opened = np.minimum(step // model.terms.review_period[item], model.time.n_opportunities - 1)
     arrival = np.broadcast_to(model.time.arrival, (*held.shape[:2], model.time.arrival.shape[2]))[item, :, opened]
     there = at[:, :, None] >= arrival[:, None, :]
-    line = units[item, step][:, None, None] * there
+    line = run.ordered[item, :, opened][:, None, :] * there
     level = np.where(inside[:, :, None], level, np.inf)
     without, with_line = ((x.min(axis=1) < -1e-9).mean(axis=1) for x in (level - line, level))
     return without, with_line

@@ -6,7 +6,8 @@ cost of the periods between two possible receipts is a table over that total: a 
 (and over lead times: each order of a path draws its delay; orders do not cross).
 
 Lost sales: the table of an interval counts units short at its end once. Losses of earlier intervals leave less to
-serve later; `losses_before` measures them under a reference plan and a second build takes them out of the need.
+serve later, and later orders answer what has sold: `course` measures both under a reference plan, the second build
+takes them as given.
 
 Source: sample average approximation after Shapiro, Dentcheva & Ruszczynski (2009), ch. 5; the path of a stock
 that cannot fall below zero by reflection, Harrison (1985).
@@ -14,6 +15,7 @@ that cannot fall below zero by reflection, Harrison (1985).
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -109,6 +111,7 @@ class ItemModel:
         time: their opportunities.
         net: (n, n_paths, T) stock at the end of each period if nothing more is ordered; below zero = needed. With
             lost sales it stops at zero until the first possible receipt.
+        need: (n, n_paths, T) the same with what revised orders and lost sales add to it.
         lost: (n, n_paths) units lost before the first possible receipt.
         unit: (n,) units in one level: a case, or several where the horizon needs very many.
         least: (n,) levels of the smallest order.
@@ -120,6 +123,7 @@ class ItemModel:
     terms: Terms
     time: Timeline
     net: Floats
+    need: Floats
     lost: Floats
     unit: Floats
     least: Ints
@@ -175,7 +179,12 @@ def project(state: State, terms: Terms, paths: Floats, time: Timeline) -> tuple[
 
 
 def build(
-    state: State, terms: Terms, paths: Floats, horizon: int, max_levels: int = 192, served: Floats | None = None
+    state: State,
+    terms: Terms,
+    paths: Floats,
+    horizon: int,
+    max_levels: int = 192,
+    added: Floats | Callable[[Floats, Timeline], Floats] | None = None,
 ) -> ItemModel:
     """The item model of n items.
 
@@ -185,12 +194,13 @@ def build(
         paths: (n, n_paths, T) demand paths, T >= `planning_periods`.
         horizon: orders are planned at steps 0..horizon - 1.
         max_levels: of the grid; where cases need more, a level is several cases.
-        served: (n, n_paths, T) units that a reference plan had lost before the interval of each period; default none.
+        added: (n, n_paths, T) units by which the stock of a period is higher than `net` plus the plan's receipts, because
+            orders were revised and sales were lost, or a function of (net, time) for it; default none.
     """
     _, n_paths, periods = paths.shape
     time = timeline(terms, horizon, periods, n_paths)
     net, lost = project(state, terms, paths, time)
-    need = net if served is None else net + served
+    need = net if added is None else net + (added(net, time) if callable(added) else added)
     inside = (time.interval >= 0) & (time.interval < time.count[:, None, None])
     peak = np.where(inside, -need, 0.0).max(axis=(1, 2)) + terms.min_stock
     unit, least, top = _grid(terms, state, np.maximum(peak, 0.0), max_levels)
@@ -203,7 +213,7 @@ def build(
     short = np.where(terms.lost_sales, terms.shortage_cost * lost.mean(axis=1), 0.0)
     late = np.where(terms.lost_sales, 0.0, np.nan_to_num(terms.backorder_cost) * waiting)
     sunk = terms.holding_cost * stock + short + late
-    return ItemModel(terms, time, net, lost, unit, least, cap, cost, sunk)
+    return ItemModel(terms, time, net, need, lost, unit, least, cap, cost, sunk)
 
 
 def _grid(terms: Terms, state: State, peak: Floats, max_levels: int) -> tuple[Floats, Ints, Ints]:
