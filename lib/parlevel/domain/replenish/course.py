@@ -5,7 +5,7 @@ and the order makes up for it: the inventory position after it is the same on ev
 an order below zero or below the smallest one. So only the first order is the same on all paths, as in the shop, and
 stock does not have to guard against what will be known in time.
 
-Source: order-up-to recourse as a linear decision rule in past demand, Ben-Tal, Goryashko, Guslitzer & Nemirovski (2004),
+Source: recourse as a linear decision rule in past demand, Ben-Tal, Goryashko, Guslitzer & Nemirovski (2004),
 Mathematical Programming 99; Zipkin (2000), Foundations of Inventory Management, ch. 9, for base stock under lost sales.
 """
 

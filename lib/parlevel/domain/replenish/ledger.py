@@ -8,8 +8,8 @@ import numpy as np
 
 from parlevel.domain.replenish.base import Floats, Ints
 from parlevel.domain.replenish.batch import Batch, to_opportunities
-from parlevel.domain.replenish.model import ItemModel
 from parlevel.domain.replenish.course import Course, course
+from parlevel.domain.replenish.model import ItemModel
 
 
 @dataclass(frozen=True)

@@ -9,10 +9,10 @@ import numpy as np
 from parlevel.domain.replenish.base import Bools, Floats, Ints, Terms
 from parlevel.domain.replenish.batch import Batch, to_opportunities
 from parlevel.domain.replenish.constraints.resource import Row, order_step, weights
+from parlevel.domain.replenish.course import course
 from parlevel.domain.replenish.cover import row_quantile
 from parlevel.domain.replenish.ledger import Facts
 from parlevel.domain.replenish.model import ItemModel
-from parlevel.domain.replenish.course import course
 from parlevel.domain.replenish.rounding import least, room
 from parlevel.domain.replenish.solvers.outcome import GroupPlan
 

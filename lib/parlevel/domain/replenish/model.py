@@ -194,7 +194,7 @@ def build(
         paths: (n, n_paths, T) demand paths, T >= `planning_periods`.
         horizon: orders are planned at steps 0..horizon - 1.
         max_levels: of the grid; where cases need more, a level is several cases.
-        added: (n, n_paths, T) units by which the stock of a period is higher than `net` plus the plan's receipts, because
+        added: (n, n_paths, T) units by which a period's stock is higher than `net` plus the plan's receipts, because
             orders were revised and sales were lost, or a function of (net, time) for it; default none.
     """
     _, n_paths, periods = paths.shape
