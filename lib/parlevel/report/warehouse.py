@@ -139,10 +139,12 @@ def open_warehouse(root: str | Path, run_id: str | None = None, outputs: Mapping
             f"no parlevel warehouse at {place!r} (it has no table 'runs'). Run `parlevel run` first, or point "
             "to it with --set paths.warehouse=FOLDER."
         )
-    if run_id is None or outputs is None:
-        columns = ["run_id", "stage", "status", "output_run_id", "started_at"]
-        run_id, outputs = choose_run(DeltaTable(table_place(place, "runs")).to_pyarrow_table(columns=columns), run_id)
     connection = duckdb.connect(":memory:")
+    if run_id is None or outputs is None:
+        # By DuckDB like all tables: threads of Arrow's own reader may outlive a command that ends in an error.
+        columns = "run_id, stage, status, output_run_id, started_at"
+        book = connection.execute(f"SELECT {columns} FROM ({relation(connection, place, 'runs')})").to_arrow_table()
+        run_id, outputs = choose_run(book, run_id)
     connection.execute("SET enable_progress_bar = false")  # it would go to stdout, into the answer
     connection.execute("CREATE SCHEMA history")
     tables = tuple(name for name in TABLES if is_delta(place, name))
