@@ -193,6 +193,13 @@ def _models(series: list[dict[str, Any]], draw: np.random.Generator) -> dict[str
         }
         for s in {s["group_id"]: s for s in series}.values()
     ]  # fmt: skip
+    tuning = [
+        {
+            "group_id": models[0]["group_id"], "model": "forest", "trial": k, "parameters": f'{{"trees": {28 + 20 * k}}}',
+            "losses": [loss, loss], "loss": loss, "seconds": 1.5, "chosen": k == 1,
+        }
+        for k, loss in enumerate((0.5, 0.4))
+    ]  # fmt: skip
     return {
         "forecast": forecast,
         "forecast_status": status,
@@ -200,6 +207,7 @@ def _models(series: list[dict[str, Any]], draw: np.random.Generator) -> dict[str
         "forecast_drivers": [row for s in series for row in _drivers(s)],
         "failures": failures,
         "models": models,
+        "tuning": tuning,
     }
 
 

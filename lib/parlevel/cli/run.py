@@ -22,6 +22,11 @@ if TYPE_CHECKING:
 
 Force = Annotated[bool, typer.Option("--force", help="Compute again even if nothing changed.")]
 
+Budget = Annotated[
+    str | None,
+    typer.Option("--budget", help="Wall time of stage train, hyperparameters searched in it.", metavar="20m"),
+]
+
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
@@ -34,6 +39,7 @@ def run(
     preset: Preset = None,
     sets: Sets = None,
     force: Force = False,
+    budget: Budget = None,
     first: Annotated[str | None, typer.Option("--from", help="First stage to run.", metavar="STAGE")] = None,
     last: Annotated[str | None, typer.Option("--to", help="Last stage to run.", metavar="STAGE")] = None,
 ) -> None:
@@ -41,7 +47,7 @@ def run(
 
     A stage whose code, configuration and input did not change is not computed again.
     """
-    _run(settings(config, preset, sets), between(first, last), force)
+    _run(settings(config, preset, _with(sets, budget)), between(first, last), force)
 
 
 def stage(
@@ -50,9 +56,15 @@ def stage(
     preset: Preset = None,
     sets: Sets = None,
     force: Force = False,
+    budget: Budget = None,
 ) -> None:
     """Run one stage on what the stages before it wrote."""
-    _run(settings(config, preset, sets), between(name, name), force)
+    _run(settings(config, preset, _with(sets, budget)), between(name, name), force)
+
+
+def _with(sets: Sequence[str] | None, budget: str | None) -> list[str]:
+    """The settings, the budget among them."""
+    return [*(sets or []), *([f"train.budget={budget}"] if budget is not None else [])]
 
 
 def between(first: str | None, last: str | None) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, Literal
 
 from pydantic import Field, field_validator, model_validator
@@ -10,6 +11,10 @@ from parlevel.config.data import Share
 from parlevel.config.section import Section
 
 LEVELS = [0.025, 0.05, 0.1, 0.2, 0.25, 0.3, 0.4, 0.5, 0.6, 0.7, 0.75, 0.8, 0.9, 0.95, 0.975]
+
+
+SECONDS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0}
+"""Seconds of each unit that a time may be given in."""
 
 
 class Candidate(Section):
@@ -66,6 +71,18 @@ class Train(Section):
     compress: bool = False  # store pruned forests and networks of 8 or 16 bits where the loss allows it
     max_loss_pct: float = Field(0.5, ge=0)  # loss that a smaller variant may cost, percent of the original's
     blend: bool = True  # weigh several models when that lowers the loss on the folds
+    budget: float = Field(0, ge=0)  # wall time of the stage, hyperparameters searched in it: 20m, 90s; 0: none are
+
+    @field_validator("budget", mode="before")
+    @classmethod
+    def _in_seconds(cls, value: Any) -> Any:
+        """A time such as 20m, 1.5h, 90s or plain seconds, as seconds."""
+        if not isinstance(value, str):
+            return value
+        found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([smh]?)\s*", value)
+        if found is None:
+            raise ValueError(f"must be seconds or a time such as 90s, 20m or 1.5h. Got {value!r}")
+        return float(found[1]) * SECONDS[found[2]]
 
     @model_validator(mode="before")
     @classmethod

@@ -12,6 +12,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -24,49 +25,92 @@ from parlevel.domain.forecast.build import libraries
 from parlevel.domain.forecast.compress import smaller_rows
 from parlevel.domain.forecast.crossval import BacktestRow, GroupResult, ModelRow, Spec, train_group
 from parlevel.domain.forecast.registry import SHARED
+from parlevel.domain.forecast.tune import Clock
 from parlevel.domain.panel import Panel, rows_to_lists
 from parlevel.domain.periods import Period, to_date
 from parlevel.errors import DataError, offenders
-from parlevel.pipeline.train_groups import assignment, grouped, has_deep, pick, teachers, union_columns, union_rows
-from parlevel.pipeline.train_shared import hand_out, shared_models, take_over
+from parlevel.pipeline.train_groups import (
+    MAX_TASKS,
+    grouped,
+    has_deep,
+    pick,
+    predicted_work,
+    teachers,
+    union_columns,
+    union_rows,
+)
+from parlevel.pipeline.train_shared import hand_out, sample, shared_models, take_over
+from parlevel.pipeline.train_tuning import TAIL, search_shared, shares, tuning_rows, with_found
 from parlevel.schemas import contract
+from parlevel.spark.balance import longest_first
 from parlevel.spark.grouped import apply_groups
 from parlevel.spark.scratch import Scratch
-from parlevel.spark.tables import Tables
+from parlevel.spark.session import cores
+from parlevel.spark.tables import Tables, spark_schema
 
 log = logging.getLogger(__name__)
 
-KINDS = ("models", "cv_scores", "backtest")
+KINDS = ("models", "cv_scores", "backtest", "tuning")
 OUTPUT = union_columns(*(contract(name).data_columns for name in KINDS))
 
 
 def run(tables: Tables, cfg: Config) -> str:
-    """Train every group; write models, cv_scores and backtest.
+    """Train every group; write models, cv_scores and backtest, and tuning where there is a budget of time.
 
     Raises:
         DataError: a group came back without a model row, or no group could be trained.
     """
+    clock = Clock(cfg.train.budget) if cfg.train.budget else None
     rows = grouped(tables.read("features"), tables.read("series_profile"), cfg=cfg)
     n_groups = rows.select("group_id").distinct().count()
     with Scratch(tables.spark, cfg, "train") as scratch:
-        shared = shared_models(rows, spec(cfg, deep=True), cfg=cfg)
-        trained = scratch.keep(transform(rows, scratch.keep(shared) if shared is not None else None, cfg=cfg))
-        for name in KINDS:
-            tables.write(name, pick(trained, name, contract(name).data_columns), files=8)
+        found = (
+            search_shared(sample(rows, cfg), spec(cfg, deep=True), period=cfg.calendar.period, clock=clock)
+            if clock
+            else []
+        )
+        shared = shared_models(rows, with_found(spec(cfg, deep=True), found), cfg=cfg)
+        models = scratch.keep(shared) if shared is not None else None
+        trained = scratch.keep(transform(rows, models, cfg=cfg, found=found, clock=clock))
+        frames = {name: pick(trained, name, contract(name).data_columns) for name in KINDS if clock or name != "tuning"}
+        if found:
+            of_all = tables.spark.createDataFrame(found, spark_schema(contract("tuning")))
+            frames["tuning"] = frames["tuning"].unionByName(of_all)
+        for name, frame in frames.items():
+            tables.write(name, frame, files=8)
     return _report(tables.read("models"), n_groups, cfg)
 
 
-def transform(rows: DataFrame, shared: DataFrame | None = None, *, cfg: Config) -> DataFrame:
-    """Train every group: rows of all three tables, with the table's name in `kind`.
+def transform(
+    rows: DataFrame,
+    shared: DataFrame | None = None,
+    *,
+    cfg: Config,
+    found: Sequence[Mapping[str, Any]] = (),
+    clock: Clock | None = None,
+) -> DataFrame:
+    """Train every group: rows of all tables, with the table's name in `kind`.
 
     Args:
         rows: from `train_groups.grouped`.
         shared: from `train_shared.shared_models`.
         cfg: the configuration.
+        found: from `train_tuning.search_shared`.
+        clock: of the stage; None: no hyperparameters are searched for.
     """
     bound = cfg.train.max_loss_pct if cfg.train.compress else None
-    fn = partial(_train, plain=spec(cfg), deep=spec(cfg, deep=True), period=cfg.calendar.period, max_loss_pct=bound)
-    return apply_groups(hand_out(rows, shared), ["group_id"], fn, OUTPUT, assignment=assignment(rows))
+    plain, deep = (with_found(each, found) for each in (spec(cfg), spec(cfg, deep=True)))
+    work = predicted_work(rows)
+    budget = clock.left() - TAIL * clock.budget_s if clock else 0.0
+    fn = partial(
+        _train,
+        plain=plain,
+        deep=deep,
+        period=cfg.calendar.period,
+        max_loss_pct=bound,
+        seconds=shares(work, cores(rows.sparkSession), budget) if clock else {},
+    )
+    return apply_groups(hand_out(rows, shared), ["group_id"], fn, OUTPUT, assignment=longest_first(work, MAX_TASKS))
 
 
 def spec(cfg: Config, deep: bool = False) -> Spec:
@@ -97,11 +141,27 @@ def spec(cfg: Config, deep: bool = False) -> Spec:
     return made
 
 
-def _train(table: pa.Table, *, plain: Spec, deep: Spec, period: Period, max_loss_pct: float | None = None) -> pa.Table:
-    """One group's rows in, rows of all three tables out; a group that fails becomes a row that says so."""
+def _train(
+    table: pa.Table,
+    *,
+    plain: Spec,
+    deep: Spec,
+    period: Period,
+    max_loss_pct: float | None = None,
+    seconds: Mapping[str, float] | None = None,
+) -> pa.Table:
+    """One group's rows in, rows of all tables out; a group that fails becomes a row that says so.
+
+    Args:
+        table: the group's rows.
+        plain, deep: what to train: a usual group, one of high-volume series.
+        period: length of a period.
+        max_loss_pct: loss that a smaller variant may cost, percent; None: none is made.
+        seconds: group -> its part of the budget of time; none: no hyperparameters are searched for.
+    """
     table, ready = take_over(table)
     group, high = table["group_id"][0].as_py(), bool(table["high_volume"][0].as_py())
-    chosen_spec = replace(deep if high else plain, ready=ready)
+    chosen_spec = replace(deep if high else plain, ready=ready, budget_s=(seconds or {}).get(group, 0.0))
     started = time.perf_counter()
     panel = with_known_future(Panel.from_arrow(teachers(table)[0], period))
     try:
@@ -113,7 +173,7 @@ def _train(table: pa.Table, *, plain: Spec, deep: Spec, period: Period, max_loss
         return union_rows({"models": _models(rows, group, panel, "")}, OUTPUT)
     log.info("group %s: %s, %.1f s", group, result.choice.reason, time.perf_counter() - started)
     parts = {"models": _models(models, group, result.panel, result.data_key)}
-    parts["cv_scores"] = _scores(result, group)
+    parts["cv_scores"], parts["tuning"] = _scores(result, group), tuning_rows(result.trials, group)
     for k, row in enumerate(result.backtest):
         parts[f"backtest {k}"] = _backtest(row, result.panel, group, chosen_spec)
     out = union_rows(parts, OUTPUT)

@@ -77,20 +77,28 @@ def teachers(rows: pa.Table) -> tuple[pa.Table, pa.Table]:
     return rows.filter(teaches), rows.filter(pc.invert(teaches))
 
 
-def assignment(rows: DataFrame) -> Assignment:
-    """A task for each group, heaviest groups first, so that the last tasks to start are the shortest.
+def predicted_work(rows: DataFrame) -> list[tuple[str, float]]:
+    """(group, work) pairs: what training each group takes, in training rows.
 
     Args:
         rows: columns group_id, high_volume, n_past; one row a series.
     """
     totals = rows.groupBy("group_id").agg(F.sum("n_past").alias("cells"), F.max("high_volume").alias("deep"))
     sizes = totals.collect()  # bounded: one row a group
-    # one task a group keeps every core busy until the end
-    work = [
+    return [
         (row["group_id"], FIXED_ROWS + min(row["cells"], CAPPED_ROWS) + row["cells"] / 50 + DEEP_ROWS * row["deep"])
         for row in sizes
     ]
-    return longest_first(work, MAX_TASKS)
+
+
+def assignment(rows: DataFrame) -> Assignment:
+    """A task for each group, heaviest groups first, so that the last tasks to start are the shortest.
+
+    Args:
+        rows: columns group_id, high_volume, n_past; one row a series.
+    """
+    # one task a group keeps every core busy until the end
+    return longest_first(predicted_work(rows), MAX_TASKS)
 
 
 def union_columns(*tables: Sequence[Column]) -> tuple[Column, ...]:

@@ -50,7 +50,7 @@ def shared_models(rows: DataFrame, spec: Spec, *, cfg: Config) -> DataFrame | No
     tasks = rows.sparkSession.createDataFrame(made, "task string, shared_name string, back int")
     fn = partial(learn, spec=spec, period=cfg.calendar.period)
     work = longest_first([(task, 1.0) for task, _, _ in made], len(made))
-    return apply_groups(_sample(rows, cfg).crossJoin(F.broadcast(tasks)), ["task"], fn, COLUMNS, assignment=work)
+    return apply_groups(sample(rows, cfg).crossJoin(F.broadcast(tasks)), ["task"], fn, COLUMNS, assignment=work)
 
 
 def hand_out(rows: DataFrame, models: DataFrame | None) -> DataFrame:
@@ -69,7 +69,7 @@ def take_over(table: pa.Table) -> tuple[pa.Table, Ready]:
     return series, {(row["shared_name"], row["shared_cutoff"]): row["shared_artifact"] for row in models}
 
 
-def _sample(rows: DataFrame, cfg: Config) -> DataFrame:
+def sample(rows: DataFrame, cfg: Config) -> DataFrame:
     """Series to learn from, all of them where the budget allows, else drawn by content."""
     taught = rows.where("left_out IS NULL")
     size = taught.agg(F.sum("n_past").alias("cells"), F.max(F.size("channels")).alias("channels")).first()

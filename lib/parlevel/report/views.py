@@ -252,6 +252,17 @@ MODEL_CARD = View(
 FROM {models}""",
 )
 
+TUNING_GAIN = View(
+    "tuning_gain",
+    "what searching a group's model for better hyperparameters came to, at cutoffs before the folds",
+    """SELECT group_id, model, count(*) AS trials, sum(seconds) AS seconds,
+       max(CASE WHEN trial = 0 THEN loss END) AS loss_before, min(loss) AS loss_best,
+       100 * (1 - min(loss) / nullif(max(CASE WHEN trial = 0 THEN loss END), 0)) AS gain_pct,
+       max(CASE WHEN chosen THEN parameters END) AS parameters_chosen
+FROM {tuning}
+GROUP BY group_id, model""",
+)
+
 RUN_LOG = View(
     "run_log",
     "a stage of any run: when, how long, how it ended",
@@ -275,6 +286,7 @@ VIEWS: tuple[View, ...] = (
     DEMAND_OUTLOOK,
     MAIN_DRIVERS,
     MODEL_CARD,
+    TUNING_GAIN,
     RUN_LOG,
 )
 """In the order in which they are made: a view may read the ones before it."""

@@ -51,6 +51,19 @@ TRAIN = (
         ("naive_mse", "double!", "in-sample MSE of the one-step naive: the RMSSE denominator", "units^2"),
         ("path_correlation", "double!", "dependence between steps of a sample path, 0 to 1"),
     ),
+    table(
+        "train", "tuning", "group_id model trial", "hyperparameters that a run with a budget of time tried",
+        ("group_id", "string!", "group, or all where one model is learned from all groups"),
+        ("model", "string!", "candidate whose hyperparameters they are"),
+        ("trial", "int!", "0 is what the configuration says"),
+        ("parameters", "string!", "JSON: hyperparameters given; the others are the model's defaults"),
+        ("losses", "array<double>!", "train.loss at cutoffs before the folds, the newest first"),
+        ("loss", "double", "mean of losses; null where a cutoff is missing"),
+        ("seconds", "double!", "fits and forecasts", "seconds"),
+        ("chosen", "boolean!", "became the candidate tuned_<model>, for the folds to judge"),
+        ("stopped", "string", "why it was not judged at all cutoffs; null where it was"),
+        optional=True,
+    ),
 )  # fmt: skip
 
 FORECAST = (

@@ -67,6 +67,19 @@ class Boosting(Pooled):
         "ridge": 0.0,
         "bins": 63,
     }
+    work: ClassVar[tuple[str, ...]] = ("rounds", "max_rows")
+    tunable: ClassVar[dict[str, tuple[Any, ...]]] = {
+        "power": (1.1, 1.2, 1.3, 1.4, 1.5),
+        "rounds": (80, 150, 300, 500),
+        "learning_rate": (0.02, 0.03, 0.05, 0.08),
+        "leaves": (15, 31, 63, 127),
+        "min_leaf": (30, 100, 300),
+        "features_share": (0.25, 0.5, 0.8),
+        "rows_share": (0.5, 0.7, 0.9),
+        "ridge": (0.0, 1.0, 10.0),
+        "years": (2.0, 3.0, 4.0, 6.0),
+        "recency": (0.75, 1.5, 3.0),
+    }
 
     def __init__(self, **hyperparameters: Any) -> None:
         super().__init__(**hyperparameters)

@@ -9,68 +9,29 @@ from __future__ import annotations
 import hashlib
 import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from parlevel.domain.evaluate.folds import Cut, cuts, naive_errors
+from parlevel.domain.evaluate.folds import cuts
 from parlevel.domain.forecast.base import Forecaster
-from parlevel.domain.forecast.build import build, distribution
-from parlevel.domain.forecast.calibrate import spread
 from parlevel.domain.forecast.choose import PRIOR_CORRELATION, Choice, blended, choose, learn_spread
 from parlevel.domain.forecast.paths import content_keys
 from parlevel.domain.forecast.scores import Backtest, metrics
-from parlevel.domain.forecast.shared import Ready, is_shared, load_shared
+from parlevel.domain.forecast.spec import Spec, backtest
+from parlevel.domain.forecast.tune import Clock, Trial
+from parlevel.domain.forecast.tune_group import found_better, try_out
 from parlevel.domain.panel import Panel
+
+__all__ = ["CHOSEN", "BacktestRow", "GroupResult", "ModelRow", "Spec", "data_key", "in_content_order", "train_group"]
 
 CHOSEN = "chosen"
 """Name under which the group's combination is scored."""
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Spec:
-    """What `train_group` needs to know of the configuration.
-
-    Attributes:
-        horizon, levels: periods ahead; quantile levels, increasing.
-        candidates: (registry name, hyperparameters) of each model to try.
-        floor: the model that must exist; added to the candidates when it is not among them.
-        folds, fold_step: rolling cutoffs and the periods between them.
-        loss, blend: what the choice minimises; whether blends are tried.
-        seed: of every draw.
-        shared: further settings offered to all models (lags, windows, halflives); `ready`: those learned already.
-    """
-
-    horizon: int
-    levels: tuple[float, ...]
-    candidates: tuple[tuple[str, Mapping[str, Any]], ...]
-    floor: str = "seasonal_naive"
-    folds: int = 3
-    fold_step: int = 28
-    loss: str = "pinball"
-    blend: bool = True
-    seed: int = 0
-    shared: Mapping[str, Any] = field(default_factory=dict)
-    ready: Ready = field(default_factory=dict)
-
-    def offered(self) -> dict[str, Mapping[str, Any]]:
-        """Candidates by name, the floor among them."""
-        found = dict(self.candidates)
-        return found if self.floor in found else {self.floor: {}, **found}
-
-    def build(self, name: str) -> Forecaster:
-        """A new model of that name with this spec's settings."""
-        shared = {**self.shared, "horizon": self.horizon, "seed": self.seed}
-        return build(name, self.offered()[name], shared)
-
-    def fitted(self, name: str, panel: Panel) -> Forecaster:
-        """That model fitted to a panel; one learned from all groups is only looked up."""
-        return load_shared(name, panel.cutoff, self.ready) if is_shared(name) else self.build(name).fit(panel)
 
 
 @dataclass(frozen=True)
@@ -111,6 +72,7 @@ class GroupResult:
     backtest: list[BacktestRow]
     data_key: str
     choice: Choice
+    trials: list[Trial] = field(default_factory=list)
 
 
 def train_group(panel: Panel, spec: Spec) -> GroupResult:
@@ -119,16 +81,22 @@ def train_group(panel: Panel, spec: Spec) -> GroupResult:
     Raises:
         DataError: not even the floor could be fitted.
     """
+    clock = Clock(spec.budget_s)
     panel = in_content_order(panel)
     levels = np.asarray(spec.levels, np.float64)
-    folds, failed = _run_folds(panel, spec, levels)
+    folds, failed = _run_folds(panel, spec, levels, spec.offered())
+    trials = try_out(panel, spec, levels, folds, clock) if spec.budget_s else []
+    if better := found_better(spec, trials):
+        spec = replace(spec, candidates=(*spec.candidates, *better.items()))
+        more, broken = _run_folds(panel, spec, levels, better)
+        folds, failed = {**folds, **more}, {**failed, **broken}
     scores = [(name, each, metrics(each, levels)) for name, made in folds.items() for each in made]
-    backtest = [row for name, made in folds.items() for row in _judged(name, made, levels, spec.seed)]
+    rows = [row for name, made in folds.items() for row in _judged(name, made, levels, spec.seed)]
     for row in _judged_choice(folds, spec, levels):
-        backtest.append(row)
+        rows.append(row)
         scores.append((CHOSEN, row.result, metrics(row.result, levels)))
     models, choice = _fit_chosen(panel, spec, levels, folds, failed)
-    return GroupResult(panel, models, scores, backtest, data_key(panel), choice)
+    return GroupResult(panel, models, scores, rows, data_key(panel), choice, trials)
 
 
 def in_content_order(panel: Panel) -> Panel:
@@ -151,30 +119,19 @@ def data_key(panel: Panel) -> str:
 
 
 def _run_folds(
-    panel: Panel, spec: Spec, levels: NDArray[np.float64]
+    panel: Panel, spec: Spec, levels: NDArray[np.float64], names: Iterable[str]
 ) -> tuple[dict[str, list[Backtest]], dict[str, str]]:
-    """Backtests of every candidate that got through all folds, and what stopped the others."""
+    """Backtests of every candidate named that got through all folds, and what stopped the others."""
     found: dict[str, list[Backtest]] = {}
     failed: dict[str, str] = {}
     rolling = cuts(panel, spec.horizon, spec.folds, spec.fold_step)
-    for name in spec.offered():
+    for name in names:
         try:
-            found[name] = [_backtest(panel, spec, name, cut, levels) for cut in rolling]
+            found[name] = [backtest(panel, spec, name, cut, levels) for cut in rolling]
         except Exception as error:  # one candidate's failure is a fact to record, not the group's end
             log.warning("candidate %s failed on a fold: %s", name, error)
             failed[name] = f"failed on a fold: {type(error).__name__}: {error}"
     return found, failed
-
-
-def _backtest(panel: Panel, spec: Spec, name: str, cut: Cut, levels: NDArray[np.float64]) -> Backtest:
-    started = time.perf_counter()
-    past = panel.at(cut.cutoff, spec.horizon)
-    model = spec.fitted(name, past)
-    mean, quantiles = distribution(model, spec.horizon, levels, past)
-    seconds = time.perf_counter() - started
-    actual, available = panel.after(cut.cutoff, spec.horizon)
-    mae, mse = naive_errors(past)
-    return Backtest(cut.fold, cut.cutoff, mean, quantiles, actual, available, spread(past), mae, mse, seconds)
 
 
 def _judged(name: str, made: Sequence[Backtest], levels: NDArray[np.float64], seed: int) -> list[BacktestRow]:

@@ -54,6 +54,17 @@ class Forest(FromDistribution):
     """
 
     format: ClassVar[str] = "skops"
+    work: ClassVar[tuple[str, ...]] = ("trees", "max_rows")
+    tunable: ClassVar[dict[str, tuple[Any, ...]]] = {
+        "trees": (28, 48),
+        "min_leaf": (5, 10, 20, 40),
+        "features_share": (0.1, 0.2, 0.35, 0.5),
+        "rows_share": (0.4, 0.6, 0.9),
+        "max_rows": (8_000, 16_000, 32_000),
+        "years": (1.0, 2.0, 4.0),
+        "recency": (0.5, 1.0, 2.0),
+        "power": (0.35, 0.5, 0.75, 1.0),
+    }
 
     def __init__(
         self,

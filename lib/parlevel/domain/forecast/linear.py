@@ -48,6 +48,11 @@ class Linear(Pooled):
     name: ClassVar[str] = "linear"
     refit: ClassVar[bool] = True
     defaults: ClassVar[dict[str, Any]] = {"max_rows": 60_000, "ridge": 30.0}
+    tunable: ClassVar[dict[str, tuple[Any, ...]]] = {
+        "ridge": (1.0, 10.0, 30.0, 100.0, 300.0),
+        "years": (1.0, 2.0, 4.0),
+        "recency": (0.5, 1.0, 2.0),
+    }
 
     def learn(self, rows: Rows, seed: int) -> Line:
         """The weighted least-squares line of the rows."""

@@ -56,6 +56,14 @@ class MLP(Pooled):
         "batch": 256,
         "decay": 1e-3,
     }
+    work: ClassVar[tuple[str, ...]] = ("max_rows", "epochs")
+    tunable: ClassVar[dict[str, tuple[Any, ...]]] = {
+        "layers": ([32], [48, 24], [96, 48]),
+        "epochs": (8, 12, 20),
+        "learning_rate": (0.001, 0.002, 0.004),
+        "decay": (1e-4, 1e-3, 1e-2),
+        "recency": (0.5, 1.0, 2.0),
+    }
 
     def learn(self, rows: Rows, seed: int) -> Network:
         """Train a network on the rows."""

@@ -54,6 +54,10 @@ class Pooled(FromDistribution):
     defaults: ClassVar[dict[str, Any]]
     refit: ClassVar[bool] = False
     """True: forecast with one member learned on all rows; the halves only give the errors."""
+    work: ClassVar[tuple[str, ...]] = ("max_rows",)
+    """Hyperparameters that the time of a fit is proportional to."""
+    tunable: ClassVar[dict[str, tuple[Any, ...]]] = {}
+    """Hyperparameter -> values that a search may try; see `parlevel.domain.forecast.tune`."""
 
     def __init__(self, **hyperparameters: Any) -> None:
         self.parameters = settings(self.name, {**ROWS, **self.defaults}, hyperparameters)

@@ -32,6 +32,9 @@ FORECASTERS: dict[str, str] = {
 SHARED = "global_"
 """What a candidate's name begins with when one model is learned from all groups; see `shared`."""
 
+TUNED = "tuned_"
+"""What a candidate's name begins with (after `SHARED`) when its hyperparameters were searched for; see `tune`."""
+
 
 def forecaster(name: str, **hyperparameters: Any) -> Forecaster:
     """A new forecaster of that name.
@@ -44,6 +47,7 @@ def forecaster(name: str, **hyperparameters: Any) -> Forecaster:
 
 
 def forecaster_class(name: str) -> type[Forecaster]:
-    """The class behind a name, to load a stored model with `from_bytes`; of a shared model as of its own kind."""
-    found: type[Forecaster] = resolve("forecaster", FORECASTERS, name.removeprefix(SHARED))
+    """The class behind a name, to load a stored model with `from_bytes`; shared or tuned or neither."""
+    kind = name.removeprefix(SHARED).removeprefix(TUNED)
+    found: type[Forecaster] = resolve("forecaster", FORECASTERS, kind)
     return found

@@ -66,6 +66,15 @@ class Sequence(FromDistribution):
     format: ClassVar[str] = "keras"
     name: ClassVar[str]
     defaults: ClassVar[dict[str, Any]] = {}
+    work: ClassVar[tuple[str, ...]] = ("epochs", "max_windows")
+    tunable: ClassVar[dict[str, tuple[Any, ...]]] = {
+        "units": (24, 40, 64),
+        "hidden": (32, 64, 96),
+        "dropout": (0.0, 0.1, 0.25),
+        "epochs": (6, 10, 16),
+        "learning_rate": (1e-3, 3e-3, 6e-3),
+        "recency": (0.5, 1.0, 2.0),
+    }
 
     def __init__(self, **hyperparameters: Any) -> None:
         self.parameters = settings(self.name, {**SEQUENCE, **self.defaults}, hyperparameters)

@@ -51,6 +51,12 @@ class Tree(Pooled):
     name: ClassVar[str] = "tree"
     refit: ClassVar[bool] = True
     defaults: ClassVar[dict[str, Any]] = {"max_rows": 60_000, "depth": 9, "min_leaf": 100}
+    tunable: ClassVar[dict[str, tuple[Any, ...]]] = {
+        "depth": (6, 9, 12),
+        "min_leaf": (30, 100, 300),
+        "years": (1.0, 2.0, 4.0),
+        "recency": (0.5, 1.0, 2.0),
+    }
 
     def learn(self, rows: Rows, seed: int) -> Nodes:
         """Grow the tree on the weighted rows."""
