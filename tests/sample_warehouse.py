@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import UTC, date, datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -117,6 +118,15 @@ def _inputs(series: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
                 "content_key": f"{k:04d}",
             }
             for k, s in enumerate(series)
+        ],
+        "recommendations": [
+            {
+                "product_id": a, "other_id": b, "kind": kind, "rank": 1, "together": 40, "n_product": 100,
+                "n_other": 200, "support": 0.04, "confidence": 0.4, "lift": lift, "attached": attached,
+            }
+            for (a, b), (kind, lift, attached) in zip(
+                pairwise(products), [("complement", 2.0, 0.2), ("substitute", 0.4, 0.0)], strict=False
+            )
         ],
         "quarantine": [
             {"table": "sales", "rule": "known_series", "row_key": "X@S0|2017-01-01", "reason": "unknown", "row": "{}"}
@@ -302,8 +312,8 @@ def _scores(draw: np.random.Generator) -> dict[str, list[dict[str, Any]]]:
             "demand": 10000.0, "fill_rate": 0.985 if policy == "optimal" else 0.961,
             "stockout_rate": 0.02 * cost, "turnover": 12.0 / cost, "days_of_supply": 9.0 * cost,
             "replenishment_accuracy": 0.9 / cost, "cycle_service_level": 0.97, "service_asked": 0.95,
-            "stock_value": 5000.0 * cost, "orders": 220,
-            "holding_cost": 300.0 * cost, "shortage_cost": 120.0 * cost**3, "order_cost": 220.0,
+            "nervousness": 0.2 * cost, "stock_value": 5000.0 * cost, "orders": 220,
+            "holding_cost": 300.0 * cost, "shortage_cost": 120.0 * cost**3, "order_cost": 220.0, "leftover_cost": 0.0,
             "total_cost": 300.0 * cost + 120.0 * cost**3 + 220.0,
         }
         for cutoff in (day(-56), day(-28))

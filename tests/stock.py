@@ -32,7 +32,7 @@ LEVELS = np.array([0.025, 0.1, 0.25, 0.5, 0.75, 0.9, 0.975])
 def terms(n: int = 1, **given: object) -> Terms:
     """Terms of n items; a number holds for all, an array for each."""
     kinds = {name: np.int64 if name in WHOLE else np.float64 for name in PLAIN}
-    rules = {k: np.asarray(given.pop(k)) for k in ("order_days", "frozen") if k in given}
+    rules = {k: np.asarray(given.pop(k)) for k in ("order_days", "frozen", "leftover_value") if k in given}
     values = {k: np.broadcast_to(np.asarray(v, kinds[k]), n).copy() for k, v in {**PLAIN, **given}.items()}
     return Terms(**values, **rules)
 

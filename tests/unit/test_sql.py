@@ -100,6 +100,7 @@ def test_accuracy_is_one_row_a_model_and_segment(warehouse: Warehouse):
 def test_policy_costs_weigh_the_cutoffs_by_demand(tmp_path: Path):
     root = sample.build(tmp_path / "w")
     base = {"n_series": 2, "n_periods": 4, "orders": 3, "holding_cost": 1.0, "shortage_cost": 2.0, "order_cost": 3.0}
+    base |= {"leftover_cost": 0.0}
     base |= {"stock_value": 10.0, "total_cost": 6.0, "segment": "all", "policy": "optimal"}
     sample.write(
         root,

@@ -14,7 +14,7 @@ from typing import Any
 import yaml
 from pydantic import BaseModel, Field, ValidationError
 
-from parlevel.config.data import Calendar, Clean, Features, Paths, Source
+from parlevel.config.data import Calendar, Clean, Features, Paths, Signals, Source
 from parlevel.config.models import Candidate, Forecast, Train
 from parlevel.config.orders import Evaluate, Replenish, Report, Spark
 from parlevel.config.section import Section
@@ -33,6 +33,7 @@ class Config(Section):
     calendar: Calendar = Calendar()
     clean: Clean = Clean()
     features: Features = Features()
+    signals: Signals = Signals()
     train: Train = Train()
     forecast: Forecast = Forecast()
     replenish: Replenish = Replenish()

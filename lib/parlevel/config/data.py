@@ -83,3 +83,14 @@ class Features(Section):
     halflives: list[float] = [3.5, 14.0, 56.0]  # periods, exponential means
     known_future: list[str] = ["price", "promo", "holiday", "open"]  # channels whose future is known when forecasting
     max_history: int = Field(2000, ge=1)  # periods of history that models see
+
+
+class Signals(Section):
+    """What baskets say about products."""
+
+    baskets: bool = False  # count which products are bought together, in the table recommendations; needs order_lines
+    min_together: int = Field(30, ge=5)  # baskets with both products, seen or expected, below which a pair says nothing
+    min_lift: float = Field(1.5, gt=1)  # baskets with both over what chance gives, from which on they are complements
+    max_lift: float = Field(0.5, gt=0, lt=1)  # the same up to which two products of a department are substitutes
+    per_product: int = Field(5, ge=1)  # pairs of each kind that are kept of a product
+    max_basket: int = Field(100, ge=2)  # products in a basket beyond which it is a trader's and not counted

@@ -17,6 +17,7 @@ class Replenish(Section):
     parameters: dict[str, Any] = Field(default_factory=dict)  # of the policy, checked by it
     n_paths: int = Field(128, ge=8)  # demand sample paths per series
     shortage_weight: float = Field(0.6, gt=0)  # what a lost unit counts when orders are chosen, as a share of its cost
+    basket_share: Share = 0.0  # share of what baskets hold with a product beyond chance that is lost with it
     solver: Literal["SCIP", "HIGHS", "CP_SAT"] = "SCIP"  # integer solver of the coupled master
     time_limit: float = Field(20.0, gt=0)  # seconds per group
     max_gap: float = Field(0.01, ge=0)  # stop a group's solve at this relative gap

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+from pyspark.sql import Column as SparkColumn
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
@@ -24,7 +25,8 @@ from parlevel.domain.replenish.registry import policy
 from parlevel.errors import DataError
 from parlevel.pipeline import evaluate_frontier
 from parlevel.pipeline.evaluate_frontier import Setting
-from parlevel.pipeline.replenish_rows import HISTORY
+from parlevel.pipeline.replenish_baskets import basket_terms
+from parlevel.pipeline.replenish_rows import HISTORY, season_steps
 from parlevel.schemas import Column, contract
 from parlevel.spark.grouped import apply_groups, map_packed
 from parlevel.spark.periods import period_index
@@ -54,7 +56,7 @@ def run(tables: Tables, cfg: Config) -> str:
     """
     backtest, profile = tables.read("backtest"), tables.read("series_profile")
     tables.write("accuracy", forecast_accuracy(backtest, profile), files=1)
-    rows = simulation_rows(backtest, profile, tables.read("supply_terms"), tables.read("panel"), cfg=cfg)
+    rows = simulation_rows(backtest, profile, basket_terms(tables, cfg), tables.read("panel"), cfg=cfg)
     share = min(1.0, cfg.evaluate.frontier_series / max(profile.count(), 1))
     found = simulate(rows, share, cfg=cfg)
     tables.write("inventory_kpi", _frame(rows, "inventory_kpi", _kpi_rows(found)), files=1)
@@ -116,7 +118,15 @@ def simulation_rows(
         .withColumn("_length", F.greatest(F.size("_demand") - back, F.lit(0)))
         .withColumn("_from", F.greatest(F.col("_length") - HISTORY, F.lit(0)) + 1)
     )
-    made = {
+    made = _unstocked(period)
+    segments = [F.coalesce(F.col(name), F.lit("unknown")).alias(name) for name in cfg.evaluate.segments]
+    packed = [made[c.name].alias(c.name) if c.name in made else F.col(c.name) for c in PACKED]
+    return joined.select(*packed, "actual", "available", "cutoff", *segments)
+
+
+def _unstocked(period: str) -> dict[str, SparkColumn]:
+    """Columns of `PACKED` that a past cutoff has by rule: no group, no stock yet, nothing on order."""
+    return {
         "solve_group": F.lit(""),
         "missing": F.lit(None).cast("string"),
         "cutoff_index": period_index(F.col("cutoff"), period),
@@ -126,10 +136,8 @@ def simulation_rows(
         "backorders": F.lit(0.0),
         "due_steps": F.array().cast("array<int>"),
         "due_qty": F.array().cast("array<double>"),
+        "season_steps": season_steps(period_index(F.col("cutoff"), period), period),
     }
-    segments = [F.coalesce(F.col(name), F.lit("unknown")).alias(name) for name in cfg.evaluate.segments]
-    packed = [made[c.name].alias(c.name) if c.name in made else F.col(c.name) for c in PACKED]
-    return joined.select(*packed, "actual", "available", "cutoff", *segments)
 
 
 def inventory_kpi(rows: DataFrame, *, cfg: Config) -> DataFrame:
@@ -227,7 +235,8 @@ def _play_some(
     for (name, setting), each in sorted(plays.items()):
         forecast = _perfect(items, demand) if name == PERFECT else items.forecast
         foresee = partial(_ahead, forecast, horizon=horizon, season=season)
-        played = play(policy(each.entry, **each.parameters), start, demand, foresee, items.terms)
+        rule = policy(each.entry, **each.parameters)
+        played = play(rule, start, demand, foresee, items.terms, season, ahead=not setting)
         sums = inventory.sums(played, items.terms, known.astype(np.float64))
         for kind in ("all", *kinds):
             labels = ["all"] * items.n if kind == "all" else [f"{kind}:{value}" for value in table[kind].to_pylist()]
@@ -238,8 +247,7 @@ def _play_some(
 
 def _ahead(forecast: Forecast, t: int, *, horizon: int, season: int) -> Forecast:
     """The forecast made at the cutoff, seen from period t: always `horizon` periods, the last season repeated."""
-    longer = forecast.extend(t + horizon, season)
-    return replace(longer, mean=longer.mean[:, t:], quantiles=longer.quantiles[:, t:])
+    return forecast.extend(t + horizon, season).after(t)
 
 
 def _perfect(items: Items, demand: Floats) -> Forecast:

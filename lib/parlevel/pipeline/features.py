@@ -15,7 +15,7 @@ from parlevel.domain.features.build import STATICS, Settings, feature_rows
 from parlevel.domain.features.channels import CHANNELS, known_channels
 from parlevel.domain.periods import to_index
 from parlevel.errors import DataError
-from parlevel.pipeline import features_groups
+from parlevel.pipeline import features_baskets, features_groups
 from parlevel.schemas import contract
 from parlevel.spark.grouped import map_packed
 from parlevel.spark.scratch import Scratch
@@ -26,6 +26,8 @@ CODED = {"category_code": "category", "department_code": "department", "brand_co
 
 def run(tables: Tables, cfg: Config) -> str:
     """Read the panel and what is known of products and places, write features and series_profile.
+
+    Recommendations are written too, where baskets are asked for.
 
     Raises:
         DataError: a series got lost, or a location's country is unknown.
@@ -45,7 +47,10 @@ def run(tables: Tables, cfg: Config) -> str:
             "every series of the panel must have one row in features and one in series_profile. "
             f"Got {expected:,} series, {n_features:,} and {n_profile:,} rows. Is a product or a location listed twice?"
         )
-    return f"{expected:,} series in {groups:,} groups; channels: {', '.join(settings.channels)}"
+    # Baskets of the newest periods are left out: plans are judged there, by what was known before.
+    own = panel.select("product_id").distinct().join(products.select("product_id", "department"), "product_id")
+    pairs = features_baskets.run(tables, own, settings.cutoff - settings.horizon, cfg)
+    return f"{expected:,} series in {groups:,} groups; channels: {', '.join(settings.channels)}{pairs}"
 
 
 def find_settings(panel: DataFrame, locations: DataFrame, calendar: DataFrame, cfg: Config) -> Settings:

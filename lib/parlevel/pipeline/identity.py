@@ -21,7 +21,7 @@ from parlevel.schemas import STAGES
 SECTIONS: Mapping[str, tuple[str, ...]] = {
     "sources": ("source", "calendar", "seed"),
     "clean": ("clean",),
-    "features": ("features", "train"),
+    "features": ("features", "signals", "train"),
     "train": ("forecast.levels",),
     "forecast": ("forecast",),
     "replenish": ("replenish",),

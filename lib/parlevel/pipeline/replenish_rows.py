@@ -9,6 +9,7 @@ from parlevel.config import Config
 from parlevel.domain.replenish.constraints.resource import CAPACITIES
 from parlevel.domain.replenish.packed import NUMBERS, PACKED, WHOLE
 from parlevel.errors import DataError, offenders
+from parlevel.pipeline.replenish_baskets import basket_terms
 from parlevel.schemas import TABLES
 from parlevel.spark.periods import period_index
 from parlevel.spark.tables import Tables
@@ -25,7 +26,7 @@ def packed(tables: Tables, cfg: Config) -> DataFrame:
             than the forecast starts from.
     """
     profile = tables.read("series_profile").select("series_id", "product_id", "location_id", "content_key")
-    terms, stock = tables.read("supply_terms"), tables.read("inventory")
+    terms, stock = basket_terms(tables, cfg), tables.read("inventory")
     _check_terms(profile, terms, stock)
     if cfg.calendar.period != "day":
         some = terms.where(F.col("order_weekdays").isNotNull())
@@ -74,11 +75,10 @@ def join(
         .join(status.select("series_id", "path_correlation"), "series_id", "left")
         .join(why, "series_id", "left")
     )
-    joined = (
-        joined.join(_strongest(drivers), "series_id", "left")
-        if drivers is not None
-        else joined.withColumn("drivers", F.lit(None).cast("array<string>"))
-    )
+    if drivers is not None:
+        joined = joined.join(_strongest(drivers), "series_id", "left")
+    else:
+        joined = joined.withColumn("drivers", F.lit(None).cast("array<string>"))
     due = F.transform("due_dates", lambda d: (period_index(d, period) - F.col("_cutoff")).cast("int"))
     return joined.select(
         "series_id", "product_id", "location_id", "supplier_id", _group().alias("solve_group"), "content_key",
@@ -87,8 +87,15 @@ def join(
         F.col("_cutoff").alias("cutoff_index"),
         "mean", "levels", "quantiles", "path_correlation", "history", "drivers", "on_hand", "backorders",
         F.when(F.size("due_dates") > 0, due).otherwise(F.array().cast("array<int>")).alias("due_steps"), "due_qty",
-        *NUMBERS, *WHOLE, "order_weekdays",
+        *NUMBERS, *WHOLE, "order_weekdays", season_steps(F.col("_cutoff"), period).alias("season_steps"),
+        "leftover_value",
     ).select(*(column.name for column in PACKED))  # fmt: skip
+
+
+def season_steps(cutoff: Column, period: str) -> Column:
+    """Periods after a cutoff (period index) in which a series is still sold, by its `season_end`; null: it has none."""
+    left = period_index(F.col("season_end"), period) - cutoff
+    return F.when(left > 0, left).when(left <= 0, F.lit(0)).cast("int")
 
 
 def _strongest(drivers: DataFrame) -> DataFrame:
@@ -140,6 +147,7 @@ def _check_terms(profile: DataFrame, terms: DataFrame, stock: DataFrame) -> None
             (F.size("order_weekdays") == 0) | F.exists("order_weekdays", lambda day: ~day.between(1, 7))
         ),
         "frozen_periods must be an integer >= 0 (periods)": F.col("frozen_periods") < 0,
+        "leftover_value must be >= 0 (money a unit), and null for nothing": ~(F.col("leftover_value") >= 0),
         "case_pack must be > 0 (units)": ~(F.col("case_pack") > 0),
         "min_order_qty must be >= 0 (units)": ~(F.col("min_order_qty") >= 0),
         "holding_cost, shortage_cost and order_cost must be >= 0": (

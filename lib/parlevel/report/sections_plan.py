@@ -68,7 +68,7 @@ def policies(house: Warehouse, cfg: Config, say: Words) -> Section:
         " Replenishment accuracy: how close the units ordered came to those that perfect knowledge would have ordered; "
         "safety stock counts against it, so more service means less of it."
     )
-    parts = ("holding", "shortage", "order")
+    parts = ("holding", "shortage", "order", *(["leftover"] if any(row["leftover_cost"] for row in rows) else []))
     bars = [(row["policy"], {part: row[f"{part}_cost"] for part in parts}) for row in rows]
     svg = charts.stacked(bars, say.currency, "Cost by policy, split into holding, shortage and order cost")
     note = f"{say.currency}, all simulated periods together"

@@ -62,6 +62,7 @@ _KPIS = (
     ("turnover per year", "turnover", "number", True),
     ("days of supply", "days_of_supply", "number", False),
     ("replenishment accuracy", "replenishment_accuracy", "share", True),
+    ("nervousness", "nervousness", "share", False),
     ("mean stock value", "stock_value", "money", False),
     ("order lines", "orders", "count", None),
 )

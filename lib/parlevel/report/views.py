@@ -1,50 +1,20 @@
-"""The analysts' views, declared once, for Spark and for DuckDB.
-
-A view's SQL names tables of `parlevel.schemas` and earlier views in braces, `{order_plan}`, so that a dialect can
-say where they are. `ARRAY_SUM(x)` stands for the sum of a packed array; a view that explodes arrays has one text
-per dialect, because the two engines share no syntax for it.
-"""
+"""The analysts' views, declared once, for Spark and for DuckDB; those of orders are in `views_orders`."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Literal
+from parlevel.report.view import Dialect, View
+from parlevel.report.views_orders import (
+    BOUGHT_TOGETHER,
+    ORDERS_BY_SUPPLIER,
+    ORDERS_EXPLAINED,
+    ORDERS_TODAY,
+    POLICY_COSTS,
+    SERVICE_REACHED,
+    STOCK_PROJECTION,
+    STOCKOUT_RISK,
+)
 
-Dialect = Literal["duckdb", "spark"]
-
-_ARRAY_SUM = {
-    "duckdb": r"coalesce(list_sum(\1), 0)",
-    "spark": r"aggregate(\1, CAST(0 AS DOUBLE), (a, x) -> a + x)",
-}
-
-
-@dataclass(frozen=True)
-class View:
-    """A view: its name, what a row is, and its SQL (both dialects, or one text each)."""
-
-    name: str
-    doc: str
-    sql: str
-    spark: str | None = None
-
-    def text(self, dialect: Dialect, places: Mapping[str, str]) -> str:
-        """The SQL in a dialect.
-
-        Args:
-            dialect: the engine.
-            places: table or view name -> how the engine names it.
-        """
-        sql = self.spark if dialect == "spark" and self.spark else self.sql
-        sql = re.sub(r"ARRAY_SUM\(([\w.]+)\)", _ARRAY_SUM[dialect], sql)
-        return re.sub(r"\{(\w+)\}", lambda match: places[match[1]], sql)
-
-    @property
-    def needs(self) -> tuple[str, ...]:
-        """Tables and views that the SQL reads."""
-        return tuple(dict.fromkeys(re.findall(r"\{(\w+)\}", self.sql + (self.spark or ""))))
-
+__all__ = ["VIEWS", "Dialect", "View"]
 
 FORECAST_QUANTILES = View(
     "forecast_quantiles",
@@ -53,76 +23,6 @@ FORECAST_QUANTILES = View(
 FROM {forecast}""",
     spark="""SELECT series_id, cutoff, date, step, q.levels AS quantile, q.demand_quantiles AS demand_hat
 FROM {forecast} LATERAL VIEW explode(arrays_zip(levels, demand_quantiles)) exploded AS q""",
-)
-
-STOCK_PROJECTION = View(
-    "stock_projection",
-    "the stock of one series that the plan leads to, one future period",
-    """SELECT p.series_id, f.date, f.step, p.receipts, p.stock_mean, p.stock_low, p.stock_high, p.lost_mean
-FROM (
-  SELECT series_id, unnest(receipts) AS receipts, unnest(stock_mean) AS stock_mean, unnest(stock_low) AS stock_low,
-         unnest(stock_high) AS stock_high, unnest(lost_mean) AS lost_mean,
-         generate_subscripts(stock_mean, 1) AS step
-  FROM {projection}
-) p
-JOIN {forecast} f ON f.series_id = p.series_id AND f.step = p.step""",
-    spark="""SELECT p.series_id, f.date, f.step, p.receipts, p.stock_mean, p.stock_low, p.stock_high, p.lost_mean
-FROM (
-  SELECT series_id, at + 1 AS step, q.receipts, q.stock_mean, q.stock_low, q.stock_high, q.lost_mean
-  FROM {projection}
-  LATERAL VIEW posexplode(arrays_zip(receipts, stock_mean, stock_low, stock_high, lost_mean)) exploded AS at, q
-) p
-JOIN {forecast} f ON f.series_id = p.series_id AND f.step = p.step""",
-)
-
-ORDERS_TODAY = View(
-    "orders_today",
-    "an order line to place on the plan's first order date",
-    """SELECT o.series_id, o.product_id, p.name, p.category, o.location_id, o.supplier_id, o.order_date, o.order_qty,
-       o.order_qty / t.case_pack AS cases, t.case_pack, t.unit_cost, o.order_value, o.receipt_date, t.lead_time,
-       o.inventory_position, o.order_up_to_level, o.safety_stock, o.protection_demand, o.stockout_probability,
-       o.reason, o.policy, o.assumed
-FROM {order_plan} o
-JOIN {supply_terms} t ON t.series_id = o.series_id
-LEFT JOIN {products} p ON p.product_id = o.product_id
-WHERE o.order_qty > 0 AND o.order_date = (SELECT min(order_date) FROM {order_plan})""",
-)
-
-ORDERS_BY_SUPPLIER = View(
-    "orders_by_supplier",
-    "what one supplier gets ordered for one location on one date",
-    """SELECT o.supplier_id, o.location_id, o.order_date, count(*) AS lines, sum(o.order_qty) AS units,
-       sum(o.order_value) AS order_value, min(o.receipt_date) AS first_receipt, max(r.status) AS solve_status,
-       max(r.gap) AS solve_gap
-FROM {order_plan} o
-LEFT JOIN {plan_report} r ON r.supplier_id = o.supplier_id AND r.location_id = o.location_id
-WHERE o.order_qty > 0
-GROUP BY o.supplier_id, o.location_id, o.order_date""",
-)
-
-ORDERS_EXPLAINED = View(
-    "orders_explained",
-    "an order line, or the decision not to order, with what explains it; today's and the foreseen ones",
-    """SELECT l.series_id, p.name, l.location_id, l.supplier_id, l.order_date, l.order_qty, l.sentence,
-       l.inventory_position, l.safety_stock, l.stockout_without, l.stockout_probability, l.stockout_avoided,
-       l.binding, l.shadow_price, l.cost_one_more, l.cost_one_less, l.levels, l.protection_quantiles, l.drivers
-FROM {order_ledger} l
-LEFT JOIN {products} p ON p.product_id = l.product_id""",
-)
-
-STOCKOUT_RISK = View(
-    "stockout_risk",
-    "a series that may run out before the next order could arrive, riskiest money first in expected_lost_value",
-    """SELECT o.series_id, p.name, p.category, o.location_id, o.supplier_id, i.on_hand, o.inventory_position,
-       o.order_qty, o.receipt_date, o.protection_demand, o.stockout_probability, t.target,
-       ARRAY_SUM(j.lost_mean) AS expected_lost_units,
-       ARRAY_SUM(j.lost_mean) * t.shortage_cost AS expected_lost_value, o.reason
-FROM {order_plan} o
-JOIN {supply_terms} t ON t.series_id = o.series_id
-JOIN {inventory} i ON i.series_id = o.series_id
-LEFT JOIN {projection} j ON j.series_id = o.series_id
-LEFT JOIN {products} p ON p.product_id = o.product_id
-WHERE o.order_date = (SELECT min(order_date) FROM {order_plan}) AND o.stockout_probability > 1 - t.target""",
 )
 
 FORECAST_ACCURACY = View(
@@ -147,28 +47,6 @@ FORECAST_ACCURACY = View(
        max(n) AS n
 FROM {accuracy}
 GROUP BY model, segment""",
-)
-
-POLICY_COSTS = View(
-    "policy_costs",
-    "what one policy would have cost in one segment, added up over the simulated cutoffs",
-    """SELECT policy, segment, count(*) AS cutoffs, max(n_series) AS n_series, max(n_periods) AS n_periods,
-       sum(demand) AS demand, sum(fill_rate * demand) / nullif(sum(demand), 0) AS fill_rate,
-       avg(stockout_rate) AS stockout_rate, avg(turnover) AS turnover, avg(days_of_supply) AS days_of_supply,
-       avg(replenishment_accuracy) AS replenishment_accuracy, avg(stock_value) AS stock_value,
-       CAST(sum(orders) AS BIGINT) AS orders, sum(holding_cost) AS holding_cost, sum(shortage_cost) AS shortage_cost,
-       sum(order_cost) AS order_cost, sum(total_cost) AS total_cost
-FROM {inventory_kpi}
-GROUP BY policy, segment""",
-)
-
-SERVICE_REACHED = View(
-    "service_reached",
-    "cycle service level asked for and reached in one segment, by the policy that orders up to each series' target",
-    """SELECT segment, n_series, service_asked, cycle_service_level AS service_reached,
-       100 * (cycle_service_level - service_asked) AS points_over, fill_rate
-FROM {frontier}
-WHERE setting = 'cycle_service_level of each series'""",
 )
 
 DATA_QUALITY_TODAY = View(
@@ -280,6 +158,7 @@ VIEWS: tuple[View, ...] = (
     FORECAST_ACCURACY,
     POLICY_COSTS,
     SERVICE_REACHED,
+    BOUGHT_TOGETHER,
     DATA_QUALITY_TODAY,
     BACKTEST_STEPS,
     WORST_SERIES,

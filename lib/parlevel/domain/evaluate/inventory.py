@@ -28,8 +28,14 @@ SUMS: tuple[str, ...] = (
     "holding_cost",
     "shortage_cost",
     "order_cost",
+    "leftover_cost",
+    "replanned",
+    "compared",
 )
 """What is added up over series; see `sums`."""
+
+COSTS = ("holding_cost", "shortage_cost", "order_cost", "leftover_cost")
+"""The sums that make `total_cost`."""
 
 
 def sums(played: Played, terms: Terms, known: Floats) -> dict[str, Floats]:
@@ -42,6 +48,8 @@ def sums(played: Played, terms: Terms, known: Floats) -> dict[str, Floats]:
 
     Returns: name of `SUMS` -> (n,). `stock_units` and `stock_value` are sums over periods of the stock at its end;
         `off` and `needed` compare an item's orders with what perfect knowledge would have ordered, in total;
+        `replanned` is the value by which orders differ from what the review before planned, `compared` the value
+        ordered at those reviews;
         `served` counts order cycles without a stockout, `asked` how many of them the items' targets ask to be.
     """
     n = len(terms.unit_cost)
@@ -50,6 +58,8 @@ def sums(played: Played, terms: Terms, known: Floats) -> dict[str, Floats]:
     late = np.nan_to_num(terms.backorder_cost) * played.waiting.sum(axis=1)
     placed = (played.ordered > 0).sum(axis=1).astype(np.float64)
     cycles, served = order_cycles(played.unmet, terms)
+    told = ~np.isnan(played.planned)
+    moved = np.where(told, np.abs(played.ordered - np.nan_to_num(played.planned)), 0.0).sum(axis=1)
     return {
         "n_series": np.ones(n),
         "n_cells": known.sum(axis=1),
@@ -68,6 +78,9 @@ def sums(played: Played, terms: Terms, known: Floats) -> dict[str, Floats]:
         "holding_cost": stock * terms.holding_cost,
         "shortage_cost": np.where(lost, played.unmet.sum(axis=1) * terms.shortage_cost, late),
         "order_cost": placed * terms.order_cost,
+        "leftover_cost": played.leftover.sum(axis=1) * terms.wasted,
+        "replanned": moved * terms.unit_cost,
+        "compared": np.where(told, played.ordered, 0.0).sum(axis=1) * terms.unit_cost,
     }
 
 
@@ -100,8 +113,8 @@ def ratios(total: Mapping[str, float], n_periods: int, per_year: float, days: fl
         per_year: periods in a year.
         days: days in a period.
 
-    Returns: fill_rate, stockout_rate, turnover, days_of_supply, replenishment_accuracy (None where its denominator is
-        zero), cycle_service_level and service_asked, stock_value (mean over periods) and total_cost.
+    Returns: fill_rate, stockout_rate, turnover, days_of_supply, replenishment_accuracy, cycle_service_level,
+        service_asked and nervousness (None where a denominator is zero), stock_value (mean over periods), total_cost.
     """
 
     def over(top: float, bottom: float) -> float | None:
@@ -119,8 +132,9 @@ def ratios(total: Mapping[str, float], n_periods: int, per_year: float, days: fl
         "replenishment_accuracy": None if off is None else max(0.0, 1.0 - off),
         "cycle_service_level": over(total["served"], total["cycles"]),
         "service_asked": over(total["asked"], total["cycles"]),
+        "nervousness": over(total["replanned"], total["compared"]),
         "stock_value": stock_value,
-        "total_cost": total["holding_cost"] + total["shortage_cost"] + total["order_cost"],
+        "total_cost": sum(total[name] for name in COSTS),
     }
 
 

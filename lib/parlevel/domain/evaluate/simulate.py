@@ -11,7 +11,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from parlevel.domain.replenish.base import Floats, Forecast, Policy, State, Terms
+from parlevel.domain.evaluate.planned import decide, decide_now
+from parlevel.domain.replenish.base import Floats, Forecast, Ints, Policy, State, Terms
 from parlevel.domain.replenish.rounding import packs_down, packs_up
 
 Foresee = Callable[[int], Forecast]
@@ -31,6 +32,8 @@ class Played:
         ordered: units ordered at the period's start.
         judged: (n,) units ordered at the decisions whose protection interval ends within the periods played.
         needed: (n,) units that perfect knowledge would have ordered at those decisions in total.
+        leftover: units that were left when the season was over and left the shelf; (n, P).
+        planned: units that were planned for the period at the review before it; NaN where no review planned it.
     """
 
     demand: Floats
@@ -41,6 +44,8 @@ class Played:
     ordered: Floats
     judged: Floats
     needed: Floats
+    leftover: Floats
+    planned: Floats
 
 
 def start_state(history: Floats, terms: Terms) -> State:
@@ -65,7 +70,9 @@ def recent_mean(history: Floats, window: int) -> Floats:
     return np.where(known, recent, 0.0).sum(axis=1) / np.maximum(known.sum(axis=1), 1)
 
 
-def play(policy: Policy, start: State, demand: Floats, foresee: Foresee, terms: Terms) -> Played:
+def play(
+    policy: Policy, start: State, demand: Floats, foresee: Foresee, terms: Terms, season: int = 7, ahead: bool = False
+) -> Played:
     """Simulate a policy.
 
     Args:
@@ -74,37 +81,56 @@ def play(policy: Policy, start: State, demand: Floats, foresee: Foresee, terms: 
         demand: (n, P) what was wanted; NaN = unknown, nobody comes.
         foresee: the forecast at the start of a period.
         terms: of the n items; with a frozen window what is decided today is an order of the first period after it.
+        season: periods that a forecast repeats beyond its horizon.
+        ahead: also ask what is planned for the next review.
     """
     n, periods = demand.shape
     terms = terms.at_once()
     now = np.zeros((n, 1), np.int64)
-    wanted = np.nan_to_num(demand)
-    width = periods + int(terms.lead_time.max(initial=0)) + 1
-    pipe = np.zeros((n, width))
-    pipe[:, : min(width, start.receipts.shape[1])] = start.receipts[:, :width]
+    last = _last_periods(foresee(0), n)
+    wanted = np.where(np.arange(periods) <= last[:, None], np.nan_to_num(demand), 0.0)
+    pipe = _pipe(start, periods + int(terms.lead_time.max(initial=0)) + 1)
     on_hand, waiting = start.on_hand.copy(), start.backorders.copy()
-    names = ("sales", "unmet", "stock", "waiting", "ordered")
+    names = ("sales", "unmet", "stock", "waiting", "ordered", "leftover")
     out = {name: np.zeros((n, periods)) for name in names}
+    out["planned"] = np.full((n, periods), np.nan)
     keeps = ~terms.lost_sales
     for t in range(periods):
         today = terms.after(t)
         due = np.flatnonzero((t % terms.review_period == 0) & today.open(now)[:, 0])
         if len(due):
             state = State(on_hand[due], waiting[due], pipe[due, t:])
-            quantity = policy.order(state, _seen(foresee(t), out, wanted, t).take(due), today.take(due))
+            known = _seen(foresee(t), out, wanted, t).take(due)
+            made = decide if ahead else decide_now
+            quantity, then, step = made(policy, state, known, today.take(due), season)
+            inside = t + step < periods
+            out["planned"][due[inside], t + step[inside]] = then[inside]
             np.add.at(pipe, (due, t + terms.lead_time[due]), quantity)
             out["ordered"][due, t] = quantity
         on_hand = on_hand + pipe[:, t]
         asked = wanted[:, t] + waiting
         sold = np.minimum(on_hand, asked)
-        on_hand = on_hand - sold
+        out["leftover"][:, t] = np.where(t >= last, on_hand - sold, 0.0)
+        on_hand = on_hand - sold - out["leftover"][:, t]
         short = asked - sold
         out["sales"][:, t], out["stock"][:, t] = sold, on_hand
         out["unmet"][:, t] = np.where(keeps, np.minimum(short, wanted[:, t]), short)
         waiting = np.where(keeps, short, 0.0)
         out["waiting"][:, t] = waiting
     judged, needed = _needed(start.inventory_position, wanted, out["ordered"], terms)
-    return Played(wanted, out["sales"], out["unmet"], out["stock"], out["waiting"], out["ordered"], judged, needed)
+    return Played(demand=wanted, judged=judged, needed=needed, **out)
+
+
+def _pipe(start: State, width: int) -> Floats:
+    """(n, width) units that arrive in each period from what is on order at the start."""
+    pipe = np.zeros((len(start.on_hand), width))
+    pipe[:, : min(width, start.receipts.shape[1])] = start.receipts[:, :width]
+    return pipe
+
+
+def _last_periods(forecast: Forecast, n: int) -> Ints:
+    """(n,) last period, 0-based, in which an item is sold."""
+    return forecast.ends - 1 if len(forecast.ends) else np.full(n, np.iinfo(np.int64).max)
 
 
 def _seen(forecast: Forecast, out: dict[str, Floats], wanted: Floats, t: int) -> Forecast:

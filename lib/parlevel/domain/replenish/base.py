@@ -49,6 +49,7 @@ class Forecast:
         quantiles: (n, horizon, n_levels) units per period.
         path_correlation: (n,) dependence between the steps of one path, 0 to 1.
         history: (n, n_past) recent demand up to the cutoff, NaN where unknown; for history-based policies.
+        ends: (n,) periods until an item's season is over and nobody buys it; empty where no item of the n has a season.
     """
 
     mean: Floats
@@ -56,6 +57,7 @@ class Forecast:
     quantiles: Floats
     path_correlation: Floats
     history: Floats
+    ends: Ints = field(default_factory=lambda: np.zeros(0, np.int64))
 
     @property
     def horizon(self) -> int:
@@ -64,7 +66,7 @@ class Forecast:
 
     def take(self, rows: Rows) -> Self:
         """The forecast of some items, by position or mask."""
-        shared = {"levels"}
+        shared = {"levels"} if len(self.ends) else {"levels", "ends"}
         return replace(self, **{f.name: getattr(self, f.name)[rows] for f in fields(self) if f.name not in shared})
 
     def extend(self, periods: int, season: int) -> Self:
@@ -78,12 +80,17 @@ class Forecast:
         step = np.arange(periods)
         back = min(season, h)
         source = np.where(step < h, step, h - back + (step - h) % back)
-        return replace(self, mean=self.mean[:, source], quantiles=self.quantiles[:, source])
+        mean, quantiles = self.mean[:, source], self.quantiles[:, source]
+        if len(self.ends):
+            sold = step < self.ends[:, None]
+            mean, quantiles = np.where(sold, mean, 0.0), np.where(sold[:, :, None], quantiles, 0.0)
+        return replace(self, mean=mean, quantiles=quantiles)
 
     def after(self, steps: int) -> Self:
         """What is left of the forecast when its first `steps` periods are over; the last one always stays."""
         begin = min(steps, self.horizon - 1)
-        return replace(self, mean=self.mean[:, begin:], quantiles=self.quantiles[:, begin:])
+        left = replace(self, mean=self.mean[:, begin:], quantiles=self.quantiles[:, begin:])
+        return replace(left, ends=np.maximum(self.ends - steps, 0)) if len(self.ends) else left
 
 
 def _longest(days: int) -> int:
@@ -102,8 +109,9 @@ class Terms:
     An order decided at the cutoff (order step 0) arrives before the sales of step lead_time + 1;
     orders may be placed at steps 0, review_period, 2 x review_period ... `max_stock` and
     `backorder_cost` are NaN where there is none, `shelf_life` is 0 where nothing perishes. `order_days` has bit j set
-    where order steps j, j + 7 ... take orders (127: every day), `frozen` counts the first steps that take none; both
-    are empty where no item of the n has such a rule.
+    where order steps j, j + 7 ... take orders (127: every day), `frozen` counts the first steps that take none,
+    `leftover_value` is money a unit still brings when its season is over; each is empty where no item of the n has
+    such a rule.
     """
 
     lead_time: Ints
@@ -125,6 +133,12 @@ class Terms:
     unit_volume: Floats
     order_days: Ints = field(default_factory=lambda: np.zeros(0, np.int64))
     frozen: Ints = field(default_factory=lambda: np.zeros(0, np.int64))
+    leftover_value: Floats = field(default_factory=lambda: np.zeros(0))
+
+    @property
+    def wasted(self) -> Floats:
+        """(n,) money lost with a unit that is left when its season is over."""
+        return np.maximum(self.unit_cost - self.leftover_value, 0.0) if len(self.leftover_value) else self.unit_cost
 
     @property
     def protection_interval(self) -> Ints:
@@ -175,7 +189,7 @@ class Terms:
     def take(self, rows: Rows) -> Self:
         """The terms of some items, by position or mask."""
         found = {f.name: getattr(self, f.name) for f in fields(self)}
-        optional = {name: found.pop(name) for name in ("order_days", "frozen")}
+        optional = {name: found.pop(name) for name in ("order_days", "frozen", "leftover_value")}
         some = {name: values[rows] for name, values in found.items()}
         return replace(self, **some, **{name: v[rows] if len(v) else v for name, v in optional.items()})
 

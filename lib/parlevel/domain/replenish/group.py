@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import time
+from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
 
 from parlevel.domain.replenish.batch import Batch, StepPrices
 from parlevel.domain.replenish.constraints.resource import Row, expand, order_step
+from parlevel.domain.replenish.constraints.season import closing
 from parlevel.domain.replenish.job import Job, shared_rows
 from parlevel.domain.replenish.ledger import facts
 from parlevel.domain.replenish.lines import lines
@@ -32,7 +34,7 @@ def plan_group(rows: pa.Table, job: Job) -> GroupTables:
         job: what all groups share.
     """
     started = time.monotonic()
-    items = unpack(rows, job.settings.horizon)
+    items = in_season(unpack(rows, job.settings.horizon), job)
     limits = group_rows(rows, items, job)
     known = np.flatnonzero(items.known)
     if not len(known):
@@ -48,6 +50,15 @@ def plan_group(rows: pa.Table, job: Job) -> GroupTables:
     used = _shared_use(rows, batch, plan, shared)
     known_facts, found = facts(batch, plan.units), lines(batch, plan.units)
     return tables(rows, items, plan, known_facts, found, limits, job, time.monotonic() - started, used)
+
+
+def in_season(items: Items, job: Job) -> Items:
+    """Items whose maximum stock is what they can still sell before their season ends."""
+    if not len(items.forecast.ends):
+        return items
+    terms = closing(items.state, items.forecast, items.terms, job.settings.season, job.settings.seed)
+    held = np.nan_to_num(terms.max_stock, nan=np.inf) < np.nan_to_num(items.terms.max_stock, nan=np.inf)
+    return replace(items, terms=terms, closing=held)
 
 
 def _shared_use(rows: pa.Table, batch: Batch, plan: GroupPlan, shared: list[Row]) -> list[dict[str, object]]:

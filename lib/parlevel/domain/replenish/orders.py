@@ -19,7 +19,11 @@ from parlevel.domain.replenish.text import Wording, first_order, later_order, nu
 from parlevel.schemas import arrow_schema, contract
 
 _NAMES = {"budget": "budget", "inbound": "inbound capacity", "storage": "storage capacity"}
-_OWN = {"max_stock": "its maximum stock", "min_order_qty": "its minimum order"}
+_OWN = {
+    "max_stock": "its maximum stock",
+    "season_end": "what it can still sell before its season ends",
+    "min_order_qty": "its minimum order",
+}
 
 
 def order_tables(
@@ -46,7 +50,8 @@ def _known(
 ) -> tuple[pa.Table, pa.Table]:
     at = np.flatnonzero(items.known)
     terms = items.terms.take(at)
-    words = Wording(facts, terms, plan.alone[:, 0], _said(plan, limits), job.period)
+    over = items.closing[at] if len(items.closing) else None
+    words = Wording(facts, terms, plan.alone[:, 0], _said(plan, limits), job.period, over)
     item, step, quantity = found.item, found.step, found.quantity
     position, demand = facts.position[item, step], facts.protection_demand[item, step]
     level = np.where(quantity > 0, position + quantity, facts.target[item, step])
@@ -65,6 +70,9 @@ def _known(
         "reason": reasons,
     }
     label, price = binding(found, facts, terms, plan, limits)
+    if len(items.closing):
+        early = items.closing[at[item]].tolist()
+        label = ["season_end" if x == "max_stock" and y else x for x, y in zip(label, early, strict=True)]
     avoided = np.maximum(found.risk_without - found.risk, 0.0)
     by_label = {row.label: row for row in limits}
     named = [_OWN.get(x) or (_row_words(by_label[x]) if x in by_label else x) for x in label]

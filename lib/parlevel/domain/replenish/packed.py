@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,7 @@ NUMBERS = (
     "lead_time_sd", "min_order_qty", "case_pack", "max_stock", "min_stock", "unit_cost", "unit_price",
     "holding_cost", "shortage_cost", "backorder_cost", "order_cost", "target", "unit_weight", "unit_volume",
 )  # fmt: skip
+NEVER = 10**6  # periods until the season of an item without one is over
 _THURSDAY = 3  # the weekday of period 0, Monday = 0
 WHOLE = ("lead_time", "review_period", "shelf_life", "frozen_periods")
 
@@ -41,6 +42,8 @@ PACKED: tuple[Column, ...] = (
     *(Column(name, "double", "of the contract supply_terms") for name in NUMBERS),
     *(Column(name, "int", "of the contract supply_terms") for name in WHOLE),
     Column("order_weekdays", "array<int>", "1 = Monday .. 7; null: any"),
+    Column("season_steps", "int", "periods until the season is over; null: it has none"),
+    Column("leftover_value", "double", "of a unit after its season; null: nothing", "money / unit"),
 )
 
 
@@ -55,6 +58,7 @@ class Items:
         assumed: (n,) stock or terms were assumed.
         drivers: (n,) what moves the forecast most, or None.
         state, forecast, terms: of all n items; the forecast is zero where not known.
+        closing: (n,) the end of the season, not a maximum of the terms, limits the stock; empty where no item has one.
     """
 
     names: dict[str, list[str]]
@@ -65,6 +69,7 @@ class Items:
     state: State
     forecast: Forecast
     terms: Terms
+    closing: Bools = field(default_factory=lambda: np.zeros(0, bool))
 
     @property
     def n(self) -> int:
@@ -107,6 +112,8 @@ def _terms(rows: pa.Table) -> Terms:
         values["order_days"] = np.array(bits, np.int64)
         given = np.array([bool(days) for days in weekdays])
         values["review_period"] = np.where(given, 1, values["review_period"])
+    leftover = np.nan_to_num(_numbers(rows, "leftover_value"))
+    values["leftover_value"] = leftover if leftover.any() else np.zeros(0)
     return Terms(**values)
 
 
@@ -130,7 +137,11 @@ def _forecast(rows: pa.Table, known: Bools, horizon: int) -> Forecast:
         flat = np.asarray(only["quantiles"].combine_chunks().flatten())
         quantiles[known] = flat.reshape(-1, horizon, len(levels))
     correlation = np.nan_to_num(_numbers(rows, "path_correlation"))
-    return Forecast(mean, levels, quantiles, correlation, _history(rows))
+    made = Forecast(mean, levels, quantiles, correlation, _history(rows))
+    steps = _numbers(rows, "season_steps")
+    if np.isnan(steps).all():
+        return made
+    return replace(made, ends=np.where(np.isnan(steps), NEVER, steps).astype(np.int64)).extend(horizon, 1)
 
 
 def _history(rows: pa.Table) -> Floats:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from parlevel.domain.replenish.base import Terms
+from parlevel.domain.replenish.base import Bools, Terms
 from parlevel.domain.replenish.ledger import Facts
 from parlevel.domain.replenish.lines import Lines
 from parlevel.domain.replenish.rounding import least, orderable
@@ -24,6 +24,7 @@ class Wording:
         alone: (n,) units that the item would order at step 0 without shared resources.
         shared: (n,) why the order differs from that, in words; empty where it does not.
         period: "day", "week" or "month".
+        closing: (n,) the maximum stock is what the item can still sell before its season ends; None: of no item.
     """
 
     facts: Facts
@@ -31,6 +32,13 @@ class Wording:
     alone: np.ndarray
     shared: list[str]
     period: str
+    closing: Bools | None = None
+
+    def maximum(self, item: int) -> str:
+        """What the item's maximum stock is, in words."""
+        top = number(float(self.terms.max_stock[item]))
+        over = self.closing is not None and self.closing[item]
+        return f"stock of {top} that can still be sold before the season ends" if over else f"maximum stock of {top}"
 
 
 def number(value: float) -> str:
@@ -139,10 +147,7 @@ def _nothing(words: Wording, item: int, without: float) -> str:
         return f"No order instead of {number(words.alone[item])}: {words.shared[item] or 'shared limits'}."
     if not orderable(position, one)[0]:
         smallest = float(least(one)[0] * one.case_pack[0])
-        return (
-            f"No order fits: the smallest of {number(smallest)} would pass the maximum stock of "
-            f"{number(float(terms.max_stock[item]))}."
-        )
+        return f"No order fits: the smallest of {number(smallest)} would pass the {words.maximum(item)}."
     if facts.protection_demand[item, 0] <= 0:
         return "No order."
     wait = "no order is needed" if without >= 0.9 else "an order now would cost more than it saves"
@@ -161,5 +166,5 @@ def _limits(words: Wording, item: int, quantity: float) -> str:
         parts.append(f"This is the minimum order of {number(terms.min_order_qty[item])}.")
     top = terms.max_stock[item]
     if not np.isnan(top) and words.facts.position[item, 0] + quantity > top - terms.case_pack[item]:
-        parts.append(f"The maximum stock of {number(float(top))} allows no more.")
+        parts.append(f"The {words.maximum(item)} allows no more.")
     return "".join(f" {part}" for part in parts)

@@ -35,7 +35,11 @@ class Optimal:
 
     def order(self, state: State, forecast: Forecast, terms: Terms) -> Floats:
         """Today's order; see `Policy`."""
+        return self.plan(state, forecast, terms)[:, 0]
+
+    def plan(self, state: State, forecast: Forecast, terms: Terms) -> Floats:
+        """(n, h) units to order now and at each later step of the horizon."""
         steps = self.horizon or forecast.horizon
         settings = Settings(**{**vars(self.settings), "horizon": steps})
-        first: Floats = Batch(state, forecast, terms, settings).solve().units[0, :, 0]
-        return first
+        units: Floats = Batch(state, forecast, terms, settings).solve().units[0]
+        return units
