@@ -40,9 +40,9 @@ def test_coverage_becomes_right_on_a_fold_it_has_not_seen() -> None:
 
 def test_levels_move_apart_from_each_other() -> None:
     found = calibrate([fold(1)], LEVELS)
-    assert (found.offsets[:, 0] < 0).all()
-    assert (found.offsets[:, -1] > 0).all()
-    assert (np.abs(found.offsets[:, -1]) > np.abs(found.offsets[:, 0])).all()
+    assert (found.offsets[..., 0] < 0).all()
+    assert (found.offsets[..., -1] > 0).all()
+    assert (np.abs(found.offsets[..., -1]) > np.abs(found.offsets[..., 0])).all()
 
 
 def test_a_forecast_that_is_right_stays_where_it_is() -> None:
@@ -64,6 +64,24 @@ def test_few_series_move_little() -> None:
     assert np.abs(few.offsets).mean() < np.abs(many.offsets).mean()
 
 
+def mixed(seed: int) -> Fold:
+    """Slow series whose forecast is far too narrow beside fast ones whose forecast is right."""
+    slow, fast = fold(seed, narrow=0.2), fold(seed + 100, narrow=1.0)
+    parts = (np.concatenate([a, b]) for a, b in zip(vars(slow).values(), vars(fast).values(), strict=True))
+    quantiles, actual, available, spread_ = parts
+    times = np.repeat([1.0, 1000.0], len(slow.spread))
+    return Fold(quantiles * times[:, None, None], actual * times[:, None], available, spread_ * times)
+
+
+def test_slow_and_fast_series_are_calibrated_apart() -> None:
+    new = mixed(3)
+    moved = calibrate([mixed(1), mixed(2)], LEVELS).apply(new.quantiles, new.spread)
+    half = len(new.spread) // 2
+    for part in (slice(0, half), slice(half, None)):
+        made = Fold(*(each[part] for each in vars(new).values()))
+        np.testing.assert_allclose(share_below(moved[part], made), LEVELS, atol=0.06)
+
+
 def test_nothing_known_changes_nothing_and_json_keeps_everything() -> None:
     made = fold(1)
     np.testing.assert_allclose(calibrate([], LEVELS).apply(made.quantiles, made.spread), made.quantiles)
@@ -71,6 +89,7 @@ def test_nothing_known_changes_nothing_and_json_keeps_everything() -> None:
     again = Calibration.from_json(found.to_json())
     assert again.bounds == (2, HORIZON)
     np.testing.assert_allclose(again.offsets, found.offsets, atol=1e-6)
+    np.testing.assert_allclose(again.edges, found.edges)
 
 
 def test_rows_without_forecast_or_spread_are_left_out() -> None:
@@ -91,3 +110,12 @@ def test_spread_is_the_sd_but_at_least_counting_noise_and_skips_masked_periods()
     got = spread(panel)
     assert got[0] == pytest.approx(2.0)
     assert got[1] == pytest.approx(10.0, rel=0.01)
+
+
+def test_a_series_that_sold_nothing_of_late_may_still_do_so() -> None:
+    panel = daily(2, 400)
+    panel.demand[:] = 0.0
+    panel.demand[0, 100] = 6.0
+    got = spread(panel)
+    assert got[0] == pytest.approx(6.0 / 92**0.5)
+    assert got[1] == 0.0

@@ -25,7 +25,7 @@ TRAIN = (
         ("importances", "map<string,double>!", "feature -> share in what it learned; empty where the model cannot say"),
         ("hyperparameters", "string!", "JSON"),
         ("metrics", "map<string,double>!", "mean over the folds"),
-        ("calibration", "string!", "JSON: levels, step bounds and offsets, in units of the series' scale"),
+        ("calibration", "string!", "JSON: levels, step bounds, edges of segments and offsets, in units of the series' spread"),
         ("path_correlation", "double!", "dependence between steps of a sample path, 0 to 1"),
         ("data_key", "string!", "hash of the training data"),
         ("libraries", "map<string,string>!", "versions that wrote the artifact"),
