@@ -69,7 +69,7 @@ def frames(spark, **changes: list[tuple]) -> dict:
     out = {}
     for name, values in rows.items():
         schema = spark_schema(contract(name))
-        out[name] = spark.createDataFrame([tuple(value) for value in values], schema)
+        out[name] = spark.createDataFrame([(*value, *[None] * (len(schema) - len(value))) for value in values], schema)
     return out
 
 
@@ -113,9 +113,9 @@ def test_rows_rules_and_packed_rules_end_to_end(spark, tmp_path):
     found = hits(tables)
     sales = {rule: n for (table, rule), n in found.items() if table == "sales"}
     assert sales == {
-        "blank_series": 2, "no_date": 1, "impossible_date": 1, "outside_window": 2, "unknown_series": 1,
-        "not_finite": 1, "too_large": 1, "return_dropped": 0, "duplicate_row": 1, "duplicate_key": 2, "same_period": 0,
-        "no_value": 0,
+        "blank_series": 2, "no_date": 1, "impossible_date": 1, "stray_date": 0, "outside_window": 2,
+        "unknown_series": 1, "not_finite": 1, "too_large": 1, "return_dropped": 0, "duplicate_row": 1,
+        "duplicate_key": 2, "same_period": 0, "no_value": 0, "unreadable": 0,
     }  # fmt: skip
     rejected = tables.read("quarantine").collect()
     assert len(rejected) == 10
@@ -171,7 +171,7 @@ def judged_sales(spark, sales: list[tuple], *sets: str) -> list[tuple]:
     """(value, rule, status) of every row of s3, in order."""
     cfg = config(Path("unused"), *sets)
     series = spark.createDataFrame(SERIES, "series_id string, product_id string, location_id string")
-    rows = spark.createDataFrame(sales, spark_schema(contract("sales")))
+    rows = frames(spark, sales=sales)["sales"]
     judged = clean_rows.judge_sales(rows, series, cfg=cfg, window=WINDOW)
     rows = [(row["_value"], row["_rule"] or "", row["_status"]) for row in judged.collect()]
     return sorted(rows, key=lambda row: (row[0] is None, row[0] or 0.0, row[1]))
@@ -241,11 +241,42 @@ def test_the_last_date_is_the_cutoff_unless_it_lies_alone(spark, tmp_path):
     cfg = load(sets=[f"paths.warehouse={tmp_path}", "calendar.horizon=5"])
     window = clean.find_window(frames(spark)["sales"], cfg)
     assert window.cutoff == (date(2017, 1, 28) - date(1970, 1, 1)).days
-    alone = frames(spark, sales=[*GOOD, ("s0", date(2107, 1, 1), 1.0, None)])["sales"]
-    with pytest.raises(DataError, match=r"must not lie alone. Got 2107-01-01.*2017-01-28.*Set calendar.cutoff"):
+    alone = frames(spark, sales=[*GOOD, ("s0", date(2017, 10, 28), 7.0, None)])["sales"]
+    with pytest.raises(
+        DataError, match=r"must not lie alone. Got 2017-10-28.*'s0' with sales 7.0.*=2017-01-28 to leave"
+    ):
         clean.find_window(alone, cfg)
-    with pytest.raises(DataError, match="at least one row with a date"):
+    with pytest.raises(DataError, match="Not one row has one"):
         clean.find_window(frames(spark, sales=[("s0", None, 1.0, None)])["sales"], cfg)
+
+
+def test_dates_years_away_from_all_others_are_quarantined_and_move_nothing(spark, tmp_path):
+    slips = [
+        ("s0", date(2107, 1, 1), 1.0, None),
+        ("s1", date(2035, 3, 9), 2.0, None),
+        ("s0", date(1977, 1, 4), 3.0, None),
+    ]
+    tables = run(spark, tmp_path, frames(spark, sales=[*GOOD, *slips]))
+    rejected = {row["row_key"]: row["rule"] for row in tables.read("quarantine").collect()}
+    keys = {"s0 | 2107-01-01", "s1 | 2035-03-09", "s0 | 1977-01-04"}
+    assert {key: rejected.get(key) for key in keys} == dict.fromkeys(keys, "stray_date")
+    rows = panel(tables)
+    assert {row["cutoff"] for row in rows.values()} == {date(2017, 1, 28)}
+    assert rows["s0"]["start_date"] == date(2017, 1, 1)
+
+
+def test_what_could_not_be_read_is_in_quarantine_as_it_was_written(spark, tmp_path):
+    text = '{"Menge":"12,5 Stk"}'
+    tables = run(spark, tmp_path, frames(spark, sales=[*GOOD, ("s1", date(2017, 1, 5), None, None, text)]))
+    row = tables.read("quarantine").where("rule = 'unreadable'").collect()[0]
+    assert json.loads(row["row"])["as_written"] == text
+    assert not panel(tables)["s1"]["available"][0]
+
+
+def test_a_text_beside_a_number_of_its_day_leaves_nothing_unknown(spark):
+    day = ("s3", date(2017, 1, 5))
+    found = judged_sales(spark, [(*day, 5.0, None), (*day, None, None, '{"qty":"x"}')])
+    assert sorted(rule for _, rule, _ in found) == ["", "no_value"]
 
 
 def test_too_many_rejected_rows_stop_the_stage_and_stay_to_be_looked_at(spark, tmp_path):

@@ -71,6 +71,14 @@ def test_columns_that_bear_our_names_need_no_mapping(folder: Folder) -> None:
     assert got.sort_values("date")["sales"].isna().tolist() == [False, True]
 
 
+def test_what_cannot_be_read_is_kept_as_it_was_written(folder: Folder) -> None:
+    text = GOOD + 'a0,s1,2024-02-30,5\na1,s1,2024-02-01,"12,5 Stk"\na1,s1\n'
+    got = folder.sales(text)
+    assert got["as_written"].isna().sum() == 10
+    kept = set(got["as_written"].dropna())
+    assert kept == {'{"day":"2024-02-30"}', '{"qty":"12,5 Stk"}', "a1,s1"}
+
+
 def test_several_columns_make_an_id_and_still_name_place_and_product(folder: Folder) -> None:
     path = folder.write("sales.csv", GOOD)
     columns = {"series_id": ["shop", "sku"], "date": "day", "sales": "qty"}

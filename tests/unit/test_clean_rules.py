@@ -162,5 +162,5 @@ def test_rules_are_unique_and_flags_are_distinct_bits():
     assert len(set(keys)) == len(keys)
     values = list(bits.NAMES.values())
     assert values == [2**k for k in range(len(values))]
-    assert rules.names("sales", hole=True) == ["not_finite", "too_large", "duplicate_key"]
+    assert rules.names("sales", hole=True) == ["not_finite", "too_large", "duplicate_key", "unreadable"]
     assert rules.names("prices", action="skipped") == ["outside_window"]

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from parlevel.config import Config, load
-from parlevel.errors import ConfigError, DataError
+from parlevel.errors import ConfigError, DataError, ParlevelError
 from parlevel.sources.registry import source
 from parlevel.sources.user_options import Options, TableOptions, check, date_format
 
@@ -115,6 +115,30 @@ def test_a_place_alone_names_no_series_and_the_files_columns_are_shown(tmp_path:
         make("tables", {"tables": {"sales": sales}})
     stock = {"path": str(file), "columns": {"location_id": "Filiale", "on_hand": "Menge"}}
     check(user(sales=SALES, inventory=stock))
+
+
+@pytest.mark.parametrize(
+    ("text", "changes", "message"),
+    [
+        ("sku,day,qty\na,2024-01-01,1\n", {"sales": "qtty"}, r"has no column 'qtty'\. Did you mean 'qty'"),
+        ("sku;day;qty\na;2024-01-01;1\n", {}, r"has one column only, 'sku;day;qty', when cut at ','.*delimiter: ';'"),
+        ("", {}, "is empty"),
+    ],
+)
+def test_columns_and_delimiter_are_checked_without_spark(
+    tmp_path: Path, text: str, changes: dict, message: str
+) -> None:
+    file = tmp_path / "sales.csv"
+    file.write_text(text)
+    columns = {"series_id": "sku", "date": "day", "sales": "qty", **changes}
+    with pytest.raises(ParlevelError, match=message):
+        make("tables", {"tables": {"sales": {"path": str(file), "columns": columns}}})
+
+
+def test_a_file_that_is_not_what_its_name_says_is_refused_without_spark(tmp_path: Path) -> None:
+    (tmp_path / "sales.parquet").write_text("sku,day,qty\n")
+    with pytest.raises(DataError, match=r"sales\.parquet cannot be read as parquet"):
+        make("tables", {"tables": {"sales": {**SALES, "path": str(tmp_path / "sales.parquet")}}})
 
 
 def test_a_wrong_table_name_is_said_before_what_stands_below_it() -> None:

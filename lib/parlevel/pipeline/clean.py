@@ -17,8 +17,8 @@ from pyspark.sql import functions as F
 from parlevel.config import Config
 from parlevel.domain.clean.pack import RAW, Rules, clean_batch
 from parlevel.domain.periods import to_date, to_index
-from parlevel.errors import DataError
 from parlevel.pipeline import clean_report, clean_rows
+from parlevel.pipeline.dates import Span, check_last, find_span
 from parlevel.schemas import contract
 from parlevel.spark.balance import pieces
 from parlevel.spark.grouped import map_packed
@@ -26,17 +26,18 @@ from parlevel.spark.periods import period_index
 from parlevel.spark.scratch import Scratch
 from parlevel.spark.tables import Tables
 
-FAR = {"day": 60, "week": 26, "month": 12}
-"""Periods without any sales before the last date that make it look like a typing error."""
-
 
 @dataclass(frozen=True)
 class Window:
-    """Period indices that the stage reads: start <= record <= cutoff; covariates up to cutoff + horizon."""
+    """Period indices that the stage reads: start <= record <= cutoff; covariates up to cutoff + horizon.
+
+    Dates outside `span` lie years away from all others: they stray.
+    """
 
     start: int
     cutoff: int
     horizon: int
+    span: Span | None = None
 
 
 def run(tables: Tables, cfg: Config) -> str:
@@ -79,20 +80,11 @@ def find_window(sales: DataFrame, cfg: Config) -> Window:
     """
     period, calendar = cfg.calendar.period, cfg.calendar
     start = -(10**6) if calendar.start is None else _index(calendar.start, period)
+    span = find_span(sales, period)
     if calendar.cutoff is not None:
-        return Window(start, _index(calendar.cutoff, period), calendar.horizon)
-    dated = sales.where(clean_rows.plausible("date"))
-    last = dated.select(period_index(F.col("date"), period).alias("i")).distinct().orderBy(F.desc("i")).limit(2)
-    found = [row["i"] for row in last.collect()]  # bounded: two numbers
-    if not found:
-        raise DataError("sales must have at least one row with a date. Got none. Check the source's date column.")
-    if len(found) == 2 and found[0] - found[1] > FAR[period]:
-        first, second = (str(day) for day in to_date(np.array(found), period))
-        raise DataError(
-            f"the last date in sales becomes the cutoff, and it must not lie alone. Got {first}, {found[0] - found[1]} "
-            f"{period}s after the one before ({second}). Set calendar.cutoff, or mend the date."
-        )
-    return Window(start, int(found[0]), calendar.horizon)
+        return Window(start, _index(calendar.cutoff, period), calendar.horizon, span)
+    check_last(sales, span, period)
+    return Window(start, span.last, calendar.horizon, span)
 
 
 def pack(

@@ -16,15 +16,11 @@ from pyspark.sql import functions as F
 from parlevel.config import Config
 from parlevel.domain.clean import rules
 from parlevel.pipeline.clean_report import account
+from parlevel.pipeline.dates import plausible
 from parlevel.spark.periods import period_index, period_start
 
 if TYPE_CHECKING:
     from parlevel.pipeline.clean import Window
-
-
-def plausible(date: str) -> Column:
-    """Whether a date is one at all: from 1970 to 2199."""
-    return F.col(date).between(F.lit("1970-01-01").cast("date"), F.lit("2199-12-31").cast("date"))
 
 
 def by_series(rows: DataFrame, parts: int | None) -> DataFrame:
@@ -44,6 +40,9 @@ def judge_sales(sales: DataFrame, series: DataFrame, *, cfg: Config, window: Win
     rows = _catch_sales(sales, series, cfg=cfg, window=window)
     if cfg.clean.duplicates != "sum":
         rows = _duplicates(rows, cfg.clean.duplicates, netted=cfg.clean.returns == "net")
+    # Only now: where another row of the day has a number, nothing is unknown.
+    unread = F.col("_rule").isNull() & F.col("_value").isNull() & F.col("as_written").isNotNull()
+    rows = rows.withColumn("_rule", F.when(unread, F.lit("unreadable")).otherwise(F.col("_rule")))
     one_per_period = cfg.calendar.period == "day" and cfg.clean.duplicates != "sum"
     return _merge(_with_status(rows, "sales"), one_per_period=one_per_period)
 
@@ -80,6 +79,7 @@ def _catch_sales(sales: DataFrame, series: DataFrame, *, cfg: Config, window: Wi
         "blank_series": F.col("series_id").isNull() | (F.trim("series_id") == ""),
         "no_date": F.col("date").isNull(),
         "impossible_date": F.col("_index").isNull(),
+        "stray_date": _strays(window),
         "outside_window": ~F.col("_index").between(window.start, window.cutoff),
         "unknown_series": F.col("_known").isNull(),
         "not_finite": F.abs("_value") == float("inf"),
@@ -177,6 +177,11 @@ def pack_calendar(calendar: DataFrame, *, cfg: Config, window: Window) -> DataFr
 def _with_known(rows: DataFrame, series: DataFrame) -> DataFrame:
     known = series.select("series_id", F.lit(True).alias("_known")).distinct()
     return rows.join(known, "series_id", "left")
+
+
+def _strays(window: Window) -> Column:
+    """Whether a period lies years away from all others."""
+    return F.lit(False) if window.span is None else ~F.col("_index").between(window.span.first, window.span.last)
 
 
 def _first(caught: Mapping[str, Column]) -> Column:

@@ -14,11 +14,13 @@ from pyspark.sql import functions as F
 
 from parlevel.config import Config
 from parlevel.errors import ConfigError, DataError, SchemaError
+from parlevel.pipeline.dates import check_last, find_span
 from parlevel.registry import nearest
 from parlevel.schemas import contract, of_stage
 from parlevel.sources import assumed, complete, suppliers
 from parlevel.sources.base import contract_frame, rows_frame
 from parlevel.sources.registry import source
+from parlevel.spark.periods import period_index
 from parlevel.spark.scratch import Scratch
 from parlevel.spark.tables import Tables, conform
 
@@ -63,7 +65,14 @@ def check(frames: Mapping[str, DataFrame]) -> dict[str, DataFrame]:
     missing = [name for name in ("series", "sales") if name not in frames]
     if missing:
         raise SchemaError(f"a source must give the tables series and sales. This one left out {missing}.")
-    return {name: conform(contract(name), df) for name, df in frames.items()}
+    return {name: conform(contract(name), _as_typed(name, df)) for name, df in frames.items()}
+
+
+def _as_typed(name: str, df: DataFrame) -> DataFrame:
+    """A source of typed values has nothing to say of how they were written."""
+    column = "as_written"
+    silent = column in contract(name).names and column not in df.columns
+    return df.withColumn(column, F.lit(None).cast("string")) if silent else df
 
 
 def _write_given(tables: Tables, frames: Mapping[str, DataFrame]) -> dict[str, int]:
@@ -128,9 +137,10 @@ def find_cutoff(sales: DataFrame, cfg: Config) -> date:
 
     Raises:
         ConfigError: the cutoff leaves no sales, or the dates look like longer periods than the configured.
-        DataError: no sales row has a date.
+        DataError: no sales row has a date, or the last date lies far from all others.
     """
-    dates = sales.select("date").distinct()
+    span, index = find_span(sales, cfg.calendar.period), period_index(F.col("date"), cfg.calendar.period)
+    dates = sales.where(index.between(span.first, span.last)).select("date").distinct()
     row = dates.agg(
         F.min("date").alias("first"),
         F.max("date").alias("last"),
@@ -138,16 +148,16 @@ def find_cutoff(sales: DataFrame, cfg: Config) -> date:
         F.max(F.dayofmonth("date")).alias("monthday"),
         F.count("date").alias("dates"),
     ).head(1)[0]
-    if row["last"] is None:
-        raise DataError("sales must have dates. Not one row has one: check the date column and its format.")
-    period, span = cfg.calendar.period, (row["last"] - row["first"]).days
+    period, days = cfg.calendar.period, (row["last"] - row["first"]).days
     looks = "week" if row["weekdays"] == 1 else "month" if row["monthday"] == 1 else "day"
-    if row["dates"] >= 6 and looks != "day" and period == "day" and span >= 28:
+    if row["dates"] >= 6 and looks != "day" and period == "day" and days >= 28:
         raise ConfigError(
             f"calendar.period is 'day', but all {row['dates']} dates of sales are "
             f"{'the same weekday' if looks == 'week' else 'first days of months'}: every other day would count as "
             f"a day without sales. Set calendar.period={looks}."
         )
+    if cfg.calendar.cutoff is None:
+        check_last(sales, span, period)
     cutoff: date = cfg.calendar.cutoff or row["last"]
     if cutoff < row["first"]:
         raise ConfigError(

@@ -11,3 +11,8 @@ START = ("start_date", "date!", "first period of the packed arrays")
 GROUP = ("group_id", "string!", "the SKU group that is trained together")
 MODEL = ("model", "string!", "registry name of the forecaster")
 LEVELS = ("levels", "array<double>!", "quantile levels, increasing")
+AS_WRITTEN = (
+    "as_written",
+    "string",
+    "the texts of the row that could not be read, as JSON, or its whole malformed line",
+)

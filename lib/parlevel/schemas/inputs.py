@@ -8,7 +8,7 @@ are row-major in the order that their meaning names.
 
 from __future__ import annotations
 
-from parlevel.schemas.common import ASSUMED, CUTOFF, LOCATION, PRODUCT, SERIES, START
+from parlevel.schemas.common import AS_WRITTEN, ASSUMED, CUTOFF, LOCATION, PRODUCT, SERIES, START
 from parlevel.schemas.form import table
 
 SOURCES = (
@@ -18,6 +18,7 @@ SOURCES = (
         ("date", "date", "first day of the period"),
         ("sales", "double", "units sold; negative = returned; capped by stock", "units"),
         ("in_stock", "boolean", "false: not (fully) available in the period; null: unknown"),
+        AS_WRITTEN,
     ),
     table(
         "sources", "products", "product_id", "a product and its place in the hierarchy", PRODUCT,
@@ -41,6 +42,7 @@ SOURCES = (
         "sources", "prices", "series_id date", "the price of one unit from `date` until the series' next row", SERIES,
         ("date", "date", "first day it holds; rows without one go to quarantine"),
         ("price", "double", "what a customer pays", "money / unit"),
+        AS_WRITTEN,
     ),
     table(
         "sources", "promotions", "series_id start_date kind", "a promotion of a series", SERIES,

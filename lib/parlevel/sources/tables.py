@@ -17,7 +17,7 @@ from parlevel.errors import DataError, SchemaError
 from parlevel.places import is_remote
 from parlevel.schemas import TABLES, contract
 from parlevel.sources.base import Cached, contract_frame, files_fingerprint, read_options
-from parlevel.sources.user_files import fingerprint_files, local_files, open_file, require_columns
+from parlevel.sources.user_files import BROKEN, fingerprint_files, first_look, local_files, open_file, require_columns
 from parlevel.sources.user_options import (
     ITEM_KEYS,
     ITEM_TABLES,
@@ -59,6 +59,7 @@ class UserTables(Cached):
         for name, table in self._options.tables.items():
             if not is_remote(table.path):
                 local_files(table.path, _where(name))
+                _fields(name, first_look(table, _where(name)), table, _where(name))
 
     def fingerprint(self) -> str:
         """Hash of the files (of a Delta table: of its log); remote files are known by their path only."""
@@ -87,8 +88,7 @@ class UserTables(Cached):
         """A file with parlevel's column names and types; counts what cannot be read."""
         where = _where(name)
         df = open_file(spark, table, where)
-        fields = _fields(name, df, table, where)
-        require_columns(df.columns, [source for field in fields for source in field.sources], table, where)
+        fields = _fields(name, [column for column in df.columns if column != BROKEN], table, where)
         for field in fields:
             if field.type.startswith("array") and not dict(df.dtypes)[field.sources[0]].startswith("array"):
                 raise SchemaError(
@@ -205,8 +205,12 @@ def _required(name: str) -> tuple[str, ...]:
     )
 
 
-def _fields(name: str, df: DataFrame, table: TableOptions, where: str) -> list[Field]:
-    """What to read: the mapping, or where there is none the columns that bear parlevel's names."""
+def _fields(name: str, found: list[str], table: TableOptions, where: str) -> list[Field]:
+    """What to read of the columns found: the mapping, or where there is none those that bear parlevel's names.
+
+    Raises:
+        SchemaError: a column is not there; says which ones are.
+    """
     types = columns_of(name)
     if table.columns:
         mapping = dict(table.columns)
@@ -214,11 +218,13 @@ def _fields(name: str, df: DataFrame, table: TableOptions, where: str) -> list[F
         if isinstance(parts, list) and len(parts) > 1 and needs_series(name):
             # Of several columns that make an id, the first is the place and the last the product.
             mapping = {"location_id": parts[0], "product_id": parts[-1], **mapping}
-        return [
+        fields = [
             Field(column, types[column], (source,) if isinstance(source, str) else tuple(source))
             for column, source in mapping.items()
         ]
-    fields = [Field(column, kind, (column,)) for column, kind in types.items() if column in df.columns]
+        require_columns(found, [source for field in fields for source in field.sources], table, where)
+        return fields
+    fields = [Field(column, kind, (column,)) for column, kind in types.items() if column in found]
     given = {field.name for field in fields} | set(table.constants)
     missing = [column for column in REQUIRED[name] if column not in given]
     keyless = needs_series(name) and not given & set(ITEM_KEYS if name in ITEM_TABLES else KEYS)
@@ -226,7 +232,7 @@ def _fields(name: str, df: DataFrame, table: TableOptions, where: str) -> list[F
         wanted = missing or ["series_id or product_id"]
         raise SchemaError(
             f"{where}: {table.path} has no column {wanted[0]!r}, and no columns are mapped. Its columns: "
-            f"{', '.join(df.columns[:-1][:30])}. Say which is which: columns: {{{wanted[0].split()[0]}: yours}}."
+            f"{', '.join(found[:30])}. Say which is which: columns: {{{wanted[0].split()[0]}: yours}}."
         )
     return fields
 

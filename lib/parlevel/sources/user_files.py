@@ -6,6 +6,11 @@ import glob
 from collections.abc import Iterable
 from pathlib import Path
 
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+from deltalake import DeltaTable
+from deltalake.exceptions import DeltaError
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
@@ -83,6 +88,28 @@ def fingerprint_files(table: TableOptions, where: str) -> list[Path]:
     return files
 
 
+def first_look(table: TableOptions, where: str) -> list[str]:
+    """The columns of a local file, without Spark, so that a wrong name or delimiter is told at once.
+
+    Raises:
+        DataError: it cannot be opened as what it is said to be.
+        SchemaError: a CSV file has one column only because it is cut at the wrong character.
+    """
+    kind = format_of(table, where)
+    files = [file for file in local_files(table.path, where) if not file.name.startswith(("_", "."))]
+    try:
+        if kind == "delta":
+            return [field.name for field in DeltaTable(table.path).schema().fields]
+        if kind == "parquet":
+            return list(pq.read_schema(files[0]).names)
+        frame = pd.read_csv(files[0], sep=table.delimiter, encoding=table.encoding, nrows=0, dtype=str, quotechar='"')
+    except (OSError, ValueError, LookupError, pa.ArrowException, DeltaError) as error:
+        raise DataError(f"{where}.path: {table.path} cannot be read as {kind}: {error}") from error
+    names = [str(name).lstrip("\ufeff").strip() for name in frame.columns]
+    _check_delimiter(names, table, where)
+    return names
+
+
 def open_file(spark: SparkSession, table: TableOptions, where: str) -> DataFrame:
     """The file as strings (CSV) or as typed (Parquet, Delta), plus `BROKEN`: the line, where it is malformed.
 
@@ -116,12 +143,12 @@ def _check_delimiter(names: list[str], table: TableOptions, where: str) -> None:
 
 
 def require_columns(found: Iterable[str], wanted: Iterable[str], table: TableOptions, where: str) -> None:
-    """Check that the file has the columns that the mapping names.
+    """Check that a file has the columns that the mapping names.
 
     Raises:
         SchemaError: it has not; names the nearest and lists what there is.
     """
-    names = [name for name in found if name != BROKEN]
+    names = list(found)
     missing = [name for name in wanted if name not in names]
     if not missing:
         return

@@ -40,7 +40,7 @@ REQUIRED: dict[str, tuple[str, ...]] = {
 KEYS = ("series_id", "product_id", "location_id")
 ITEM_KEYS = ("series_id", "product_id")
 ITEM_TABLES = ("series", "sales")  # where series come from; rows of other tables may hold for a whole place
-MADE_HERE = ("assumed", "run_id")
+MADE_HERE = ("assumed", "run_id", "as_written")
 
 # strftime -> Spark's letters, for those who think in Python.
 STRFTIME = {"%Y": "yyyy", "%y": "yy", "%m": "MM", "%d": "dd", "%H": "HH", "%M": "mm", "%S": "ss", "%b": "MMM"}

@@ -82,13 +82,21 @@ def value_of(field: Field, separator: str, table: TableOptions, where: str) -> C
 
 
 def read_fields(df: DataFrame, fields: list[Field], separator: str, table: TableOptions, where: str) -> DataFrame:
-    """`df` with one typed column a field; what a malformed line says is not believed, but for its ids."""
+    """`df` with one typed column a field, and `as_written`; a malformed line is not believed, but for its ids."""
     columns = []
     for field in fields:
         value = value_of(field, separator, table, where)
         sound = F.lit(True) if field.type == "string" else F.col(BROKEN).isNull()
         columns.append(F.when(sound, value).alias(field.name))
-    return df.select(*columns)
+    return df.select(*columns, as_written(fields, table, where).alias("as_written"))
+
+
+def as_written(fields: Sequence[Field], table: TableOptions, where: str) -> Column:
+    """What a row says where it cannot be read: its malformed line, or JSON of the file's columns and their texts."""
+    checked = [field for field in fields if field.type != "string" and not field.type.startswith("array")]
+    texts = [F.when(_bad(f, table, where), text_of(f.sources[0], table)).alias(f.sources[0]) for f in checked]
+    unread = F.to_json(F.struct(*texts)) if texts else F.lit("{}")
+    return F.coalesce(F.col(BROKEN), F.when(unread != "{}", unread))
 
 
 def count_unreadable(

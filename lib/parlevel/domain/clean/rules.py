@@ -32,6 +32,7 @@ SALES: tuple[Rule, ...] = (
     Rule("sales", "blank_series", "quarantined", "series_id is null or blank; every row must name its series"),
     Rule("sales", "no_date", "quarantined", "no date that exists could be read; see the source's date_format"),
     Rule("sales", "impossible_date", "quarantined", "date lies before 1970 or after 2199"),
+    Rule("sales", "stray_date", "quarantined", "date lies more than two years before or after all others; mend it"),
     Rule("sales", "outside_window", "skipped", "date lies before calendar.start or after the cutoff: not read"),
     Rule("sales", "unknown_series", "quarantined", "series_id is not in the table series; add it there"),
     Rule("sales", "not_finite", "quarantined", "sales are infinite; its period counts as unknown", hole=True),
@@ -44,6 +45,7 @@ SALES: tuple[Rule, ...] = (
         "another row has the same series and date and other values; clean.duplicates says which one counts, if any",
         hole=True,
     ),
+    Rule("sales", "unreadable", "quarantined", "its text is no number; the period counts as unknown", hole=True),
     Rule("sales", "same_period", "merged", "a further row of the same series and period: added to the first"),
 )  # fmt: skip
 """Rules on rows of `sales`, in the order in which the first that fits catches a row."""
