@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
+
+from parlevel.errors import EnvironmentFault
 
 
 def is_remote(path: str) -> bool:
@@ -27,3 +30,20 @@ def below(root: str, *names: str) -> str:
     """
     home = folder(root)
     return str(home.joinpath(*names)) if home else "/".join([root.rstrip("/"), *names])
+
+
+def write_whole(place: Path, text: str) -> None:
+    """Write a file through a neighbour, so that a reader never sees half of it; folders are made.
+
+    Raises:
+        EnvironmentFault: the place cannot be written; says why and what to do.
+    """
+    draft = place.with_name(f".{place.name}.{os.getpid()}")
+    try:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        draft.write_text(text, encoding="utf-8")
+        draft.replace(place)
+    except OSError as error:
+        draft.unlink(missing_ok=True)
+        reason = error.strerror or str(error)
+        raise EnvironmentFault(f"{place} cannot be written: {reason}. Choose a file in a folder of yours.") from error

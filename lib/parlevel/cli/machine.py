@@ -11,6 +11,7 @@ from rich.text import Text
 
 from parlevel.cli.shared import Configs, Preset, Sets, console, settings
 from parlevel.errors import ConfigError
+from parlevel.places import write_whole
 
 
 def register(app: typer.Typer) -> None:
@@ -53,7 +54,7 @@ def init(
     if out.exists() and not force:
         raise ConfigError(f"{out} exists already. Choose another place with --out, or overwrite it with --force.")
     text = draft(files)
-    out.write_text(text)
+    write_whole(out, text)
     console().print(text, markup=False, highlight=False, soft_wrap=True)
     console().print(f"Written to {out}. Read it, mend it, then: parlevel run --config {out}", highlight=False)
 

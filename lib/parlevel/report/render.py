@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from datetime import datetime
 from importlib import resources
 from pathlib import Path
@@ -12,6 +11,7 @@ import jinja2
 from markupsafe import Markup
 
 from parlevel.config import Config
+from parlevel.places import write_whole
 from parlevel.report import data, sections, sections_plan, sections_run
 from parlevel.report.warehouse import Warehouse, open_warehouse
 from parlevel.report.words import Words, day, plural
@@ -47,14 +47,11 @@ def write_report(
 
     Raises:
         DataError: there is no warehouse, or no such run.
+        EnvironmentFault: the place cannot be written.
     """
     html = render(house or open_warehouse(cfg.paths.warehouse, run_id), cfg)
     place = Path(out or cfg.paths.report).expanduser()
-    place.parent.mkdir(parents=True, exist_ok=True)
-    # Through a neighbour, so that a reader never sees half a page.
-    draft = place.with_name(f".{place.name}.{os.getpid()}")
-    draft.write_text(html, encoding="utf-8")
-    draft.replace(place)
+    write_whole(place, html)
     return place, len(html.encode())
 
 

@@ -143,7 +143,7 @@ def open_warehouse(root: str | Path, run_id: str | None = None, outputs: Mapping
     if run_id is None or outputs is None:
         # By DuckDB like all tables: threads of Arrow's own reader may outlive a command that ends in an error.
         columns = "run_id, stage, status, output_run_id, started_at"
-        book = connection.execute(f"SELECT {columns} FROM ({relation(connection, place, 'runs')})").to_arrow_table()
+        book = connection.sql(f"SELECT {columns} FROM ({relation(connection, place, 'runs')})").to_arrow_table()
         run_id, outputs = choose_run(book, run_id)
     connection.execute("SET enable_progress_bar = false")  # it would go to stdout, into the answer
     connection.execute("CREATE SCHEMA history")
