@@ -57,6 +57,8 @@ class Progress:
         line = self._lines.setdefault(event.stage, Line())
         self._message = ""
         line.note = event.note or line.note
+        if event.status == "working":
+            return
         if event.status == "start":
             line.status, line.started = "running", time.monotonic()
         else:

@@ -20,16 +20,17 @@ from parlevel.pipeline.logs import within
 from parlevel.schemas import STAGES, contract
 from parlevel.sources.registry import source
 from parlevel.spark.tables import Tables, spark_schema, stage_tables
+from parlevel.spark.watch import Tasks, watched
 
 log = logging.getLogger("parlevel")
 
 
 @dataclass(frozen=True)
 class Event:
-    """Something that a watcher of a run wants to know."""
+    """Something that a watcher of a run wants to know; `working` comes every second while Spark is at tasks."""
 
     stage: str
-    status: Literal["start", "done", "reused", "failed"]
+    status: Literal["start", "working", "done", "reused", "failed"]
     seconds: float = 0.0
     rows: dict[str, int] = field(default_factory=dict)
     note: str = ""
@@ -100,8 +101,29 @@ def run(
             tell(Event(stage, "reused", rows=book.counts.get(stage, {}), note=note))
             continue
         tell(Event(stage, "start"))
-        tell(_compute(book, stage))
+        with watched(spark, Heartbeat(book.run_id, stage, on_event)):
+            ended = _compute(book, stage)
+        tell(ended)
     return RunResult(book.run_id, tuple(events), dict(book.outputs))
+
+
+class Heartbeat:
+    """Tells how far a stage is: every second to whoever draws it, twice a minute to the log."""
+
+    EVERY = 30.0  # seconds between two lines of the log
+
+    def __init__(self, run_id: str, stage: str, on_event: Callable[[Event], None] | None) -> None:
+        self._run_id, self._stage, self._on_event = run_id, stage, on_event
+        self._started = self._said = time.monotonic()
+
+    def __call__(self, tasks: Tasks) -> None:
+        """Take in how far Spark is."""
+        now, note = time.monotonic(), f"{tasks.done:,} of {tasks.total:,} tasks"
+        if self._on_event:
+            self._on_event(Event(self._stage, "working", now - self._started, note=note))
+        if now - self._said >= self.EVERY:
+            self._said = now
+            log.info("run=%s stage=%s at work for %.0f s: %s", self._run_id, self._stage, now - self._started, note)
 
 
 def _compute(book: RunBook, stage: str) -> Event:
