@@ -2,6 +2,7 @@
 
     python benchmarks/accuracy.py --dataset m5 --peers                      # the data's last 28 days
     python benchmarks/accuracy.py --dataset store_item --windows 4 --peers lightgbm,autoets
+    python benchmarks/accuracy.py --dataset m5 --part 991 --preset fast     # one part of a data set, a cheaper set of models
     python benchmarks/accuracy.py --dataset m5 --cutoff 2016-05-22 --out FORECASTS.parquet
 
 Every window is a run of the stages sources to forecast with `calendar.cutoff` set, as a user would run it. Peers get
@@ -24,7 +25,7 @@ from accuracy_peers import FREQ, PEERS, complete, peers_for, task
 from accuracy_score import SEASON, mean_of, quantile_column, scales, score
 from measure import Cost, save, show
 from parlevel.config import Config, load
-from parlevel.errors import ParlevelError
+from parlevel.errors import ConfigError, ParlevelError
 from parlevel.pipeline.runner import run
 from parlevel.schemas import STAGES
 from parlevel.spark.session import get_session
@@ -118,7 +119,7 @@ def main() -> None:
     args = _arguments()
     folder = folder_of(args.data, args.dataset)
     figures, written = {}, []
-    for part in PARTS[args.dataset]:
+    for part in _parts(args):
         actual = part.read(folder).sort_values(["series_id", "date"], ignore_index=True)
         level = actual.groupby("series_id")["level"].first()
         horizon = config(part, args, None, Path()).calendar.horizon
@@ -137,10 +138,19 @@ def main() -> None:
     save(args.json, figures)
 
 
+def _parts(args: argparse.Namespace) -> list[Part]:
+    """The parts of the data set that were asked for."""
+    found = [part for part in PARTS[args.dataset] if args.part in part.name]
+    if not found:
+        raise ConfigError(f"--part must be in one of {[p.name for p in PARTS[args.dataset]]}. Got {args.part!r}.")
+    return found
+
+
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add = parser.add_argument
     add("--dataset", required=True, choices=list(PARTS))
+    add("--part", default="", help="only the part of the data set that has this in its name, such as 991 of m5")
     add("--data", help="folder that holds the data set's folder (default: PARLEVEL_DATA, else ../shared/data)")
     add("--cutoff", help="last period known, YYYY-MM-DD (default: the data's end less the horizon)")
     add("--horizon", type=int, help="periods ahead (default: that of conf/presets)")

@@ -117,8 +117,9 @@ def rossmann(folder: Path) -> pd.DataFrame:
         sales=raw["Sales"],
         promo=raw["Promo"].astype(float),
         school_holiday=raw["SchoolHoliday"].astype(float),
+        open=1.0,  # days without a row are closed, and peers get 0 there
     )
-    return frame[["series_id", "level", "date", "sales", "promo", "school_holiday"]]
+    return frame[["series_id", "level", "date", "sales", "promo", "school_holiday", "open"]]
 
 
 def carparts(folder: Path) -> pd.DataFrame:
@@ -142,7 +143,7 @@ PARTS: dict[str, tuple[Part, ...]] = {
     ),
     "vn2": (Part("vn2", "vn2", "week", (), vn2),),
     "store_item": (Part("store_item", "store_item", "day", (), store_item),),
-    "rossmann": (Part("rossmann", "rossmann", "day", (), rossmann, ("promo", "school_holiday")),),
+    "rossmann": (Part("rossmann", "rossmann", "day", (), rossmann, ("promo", "school_holiday", "open")),),
     "carparts": (Part("carparts", "carparts", "month", (), carparts),),
 }
 """Data set -> its parts."""

@@ -1,7 +1,7 @@
 """Bad series among good ones: do the good ones' forecasts move, and what becomes of the bad one?
 
     python benchmarks/bad_series.py --json FILE              # parlevel and the peers that are installed
-    python benchmarks/bad_series.py --cases infinite --series 10
+    python benchmarks/bad_series.py --systems parlevel mlforecast --cases infinite --series 10
 
 Each case puts one damaged series into the good ones' category, and a group of three such series beside it. The
 pipeline (source `tables`, stages sources to forecast) and the peers get the same rows. Compared is every
@@ -34,6 +34,7 @@ ROOT = Path(__file__).parent.parent
 DAYS, HORIZON = 400, 14
 GOOD, BAD = "good", "bad"
 SPIKE = 100.0
+OURS = "parlevel"
 
 
 def frame(values: np.ndarray, name: str, group: str) -> pd.DataFrame:
@@ -195,13 +196,14 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=Path(os.environ.get("PARLEVEL_DATA", ROOT.parent / "shared/data")))
     parser.add_argument("--cases", nargs="+", choices=list(CASES), default=list(CASES))
     parser.add_argument("--series", type=int, default=24, help="good series")
-    parser.add_argument("--no-peers", action="store_true", help="parlevel only")
+    parser.add_argument("--systems", nargs="+", choices=[OURS, *PEERS], default=[OURS, *PEERS])
     parser.add_argument("--json", help="write the rows to this file")
     args = parser.parse_args()
     data = good_and_raw(args.data, args.series)
     spark = get_session(load(sets=["spark.driver_memory=1g", "name=bad series"]))
-    rows = compare("parlevel", lambda rows: parlevel(spark, rows), args.cases, data)
-    for name, peer in {} if args.no_peers else PEERS.items():
+    rows = []
+    for name in args.systems:
+        peer = PEERS.get(name, lambda rows, _, spark: parlevel(spark, rows))
         rows += compare(name, lambda rows, peer=peer: peer(rows, HORIZON, spark), args.cases, data)
     show("Bad series among good ones", rows)
     save(args.json, {"horizon": HORIZON, "days": DAYS, "rows": rows})

@@ -34,8 +34,9 @@ def try_out(
     """
     mine = {name: given for name, given in spec.offered().items() if name in folds and not is_shared(name)}
     fit_s = {name: float(np.mean([each.seconds for each in made])) for name, made in folds.items() if made}
-    # once more on all of history, whatever is chosen; and the tuned ones on every fold too
-    plan = Plan(refits=1.0 + spec.folds, after_s=sum(fit_s.values()), fit_s=fit_s)
+    # the tuned ones on every fold and on all of history; choosing, calibrating and the others' last fits are taken to
+    # need as long as the folds have
+    plan = Plan(refits=1.0 + spec.folds, after_s=clock.budget_s - clock.left(), fit_s=fit_s)
     at = older_cuts(panel, spec.horizon, spec.folds, spec.fold_step)
     wanted = {name: given for name, given in mine.items() if tunable(name)}
     return search(wanted, at, judge_on(panel, spec, levels), clock, plan, spec.seed)
