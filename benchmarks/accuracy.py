@@ -2,7 +2,7 @@
 
     python benchmarks/accuracy.py --dataset m5 --peers                      # the data's last 28 days
     python benchmarks/accuracy.py --dataset store_item --windows 4 --peers lightgbm,autoets
-    python benchmarks/accuracy.py --dataset m5 --part 991 --preset fast     # one part of a data set, a cheaper set of models
+    python benchmarks/accuracy.py --dataset m5 --part 991 --preset fast     # one part, cheaper models
     python benchmarks/accuracy.py --dataset m5 --cutoff 2016-05-22 --out FORECASTS.parquet
 
 Every window is a run of the stages sources to forecast with `calendar.cutoff` set, as a user would run it. Peers get
