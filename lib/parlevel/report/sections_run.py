@@ -97,7 +97,8 @@ def facts(house: Warehouse, cfg: Config, say: Words) -> Section:
     """How this run came about, to repeat it."""
     rows, about = data.stages(house), data.overview(house)
     seconds = sum(row["seconds"] for row in rows if row["status"] == "done")
-    out = Section("run", "Run facts", f"{plural(len(rows), 'stage')} in {number(seconds / 60, 1)} minutes")
+    done = plural(len(rows), "stage")
+    out = Section("run", "Run facts", f"{done} before this report in {number(seconds / 60, 1)} minutes")
     if not rows:
         out.title = "No run log"
         return out
