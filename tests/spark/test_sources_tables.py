@@ -79,6 +79,12 @@ def test_what_cannot_be_read_is_kept_as_it_was_written(folder: Folder) -> None:
     assert kept == {'{"day":"2024-02-30"}', '{"qty":"12,5 Stk"}', "a1,s1"}
 
 
+def test_products_that_the_product_file_does_not_list_are_told(folder: Folder) -> None:
+    listed = folder.write("products.csv", "product_id,category\na0,tea\n")
+    folder.load(sales={"path": folder.write("sales.csv", GOOD), "columns": MAPPED}, products={"path": listed})
+    assert folder.notes == (f"1 products of sales are not in {listed}, e.g. ['a1']",)
+
+
 def test_several_columns_make_an_id_and_still_name_place_and_product(folder: Folder) -> None:
     path = folder.write("sales.csv", GOOD)
     columns = {"series_id": ["shop", "sku"], "date": "day", "sales": "qty"}

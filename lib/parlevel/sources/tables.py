@@ -82,7 +82,17 @@ class UserTables(Cached):
         for name in frames:
             if name in self._options.tables or name == "series":
                 self._check_keys(name, frames[name], frames)
+        if "products" in raw:
+            self._note_unlisted(series, frames["products"])
         return frames
+
+    def _note_unlisted(self, series: DataFrame, products: DataFrame) -> None:
+        """Say which products of sales the product file does not list: new ones, or slips of the keyboard."""
+        unlisted = series.select("product_id").distinct().join(products, "product_id", "left_anti")
+        some = [row["product_id"] for row in unlisted.orderBy("product_id").limit(3).collect()]
+        if some:
+            path = self._options.tables["products"].path
+            self.notes = (*self.notes, f"{unlisted.count():,} products of sales are not in {path}, e.g. {some}")
 
     def _read(self, spark: SparkSession, name: str, table: TableOptions) -> DataFrame:
         """A file with parlevel's column names and types; counts what cannot be read."""
