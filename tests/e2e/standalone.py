@@ -1,4 +1,4 @@
-"""A Spark standalone cluster on loopback, and parlevel as the file that it is shipped as."""
+"""A Spark standalone cluster or Connect server on loopback, and parlevel as the file that it is shipped as."""
 
 from __future__ import annotations
 
@@ -14,10 +14,13 @@ import time
 import urllib.request
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pyspark
+
+from parlevel import jars
+from parlevel.spark.session import DELTA, SETTINGS, worker_environment
 
 ROOT = Path(__file__).resolve().parents[2]
 SPARK_HOME = Path(pyspark.__file__).parent
@@ -26,10 +29,11 @@ CLASSES = "org.apache.spark.deploy"
 
 @dataclass(frozen=True)
 class Cluster:
-    """Where a running cluster listens."""
+    """Where a running cluster listens, and its workers' daemons."""
 
     master: str
     web: str
+    workers: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
     def state(self) -> dict:
         """What the master says of its workers and applications."""
@@ -60,22 +64,63 @@ def cluster(folder: Path, workers: int = 2) -> Iterator[Cluster]:
         for number in range(workers):
             space = [str(free_port()), "--webui-port", str(free_port()), "--work-dir", str(folder / f"work{number}")]
             size = ["--cores", "1", "--memory", "2g"]
-            stack.enter_context(daemon(folder, "worker.Worker", *address, *space, *size, found.master))
+            found.workers.append(
+                stack.enter_context(daemon(folder, "worker.Worker", *address, *space, *size, found.master))
+            )
         wait(folder, f"{workers} workers", lambda: found.alive() == workers)
         yield found
 
 
 @contextmanager
-def daemon(folder: Path, name: str, *arguments: str) -> Iterator[None]:
-    """One daemon of the cluster; it and what it started die with the block, and with this process."""
-    command = [str(SPARK_HOME / "bin" / "spark-class"), f"{CLASSES}.{name}", *arguments]
+def daemon(folder: Path, name: str, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
+    """One daemon of the cluster."""
+    with background(folder, [str(SPARK_HOME / "bin" / "spark-class"), f"{CLASSES}.{name}", *arguments]) as process:
+        yield process
+
+
+@contextmanager
+def connect_server(folder: Path) -> Iterator[str]:
+    """A Spark Connect server with Delta; yields its address."""
+    port = free_port()
+    conf = {
+        **DELTA,
+        **SETTINGS,
+        **worker_environment(),
+        "spark.connect.grpc.binding.address": "127.0.0.1",
+        "spark.connect.grpc.binding.port": str(port),
+        "spark.driver.host": "127.0.0.1",
+        "spark.driver.bindAddress": "127.0.0.1",
+        "spark.ui.enabled": "false",
+        "spark.sql.shuffle.partitions": "2",
+    }
+    command = [str(SPARK_HOME / "bin" / "spark-submit"), "--master", "local[2]"]
+    command += ["--class", "org.apache.spark.sql.connect.service.SparkConnectServer"]
+    command += ["--driver-class-path", ":".join(str(jar) for jar in jars.classpath())]
+    command += [part for key, value in conf.items() for part in ("--conf", f"{key}={value}")]
+
+    # spark-submit sizes this class like a daemon, whatever --driver-memory says.
+    with background(folder, command, SPARK_DAEMON_MEMORY="1g") as server:
+
+        def listens() -> bool:
+            if server.poll() is not None:
+                raise RuntimeError(f"the Connect server ended:\n{(folder / 'daemons.log').read_text()[-3000:]}")
+            with socket.create_connection(("127.0.0.1", port), timeout=1):
+                return True
+
+        wait(folder, "the Connect server", listens)
+        yield f"sc://127.0.0.1:{port}"
+
+
+@contextmanager
+def background(folder: Path, command: list[str], **more: str) -> Iterator[subprocess.Popen[bytes]]:
+    """A process that dies with the block, with what it started, and with this process; its log is daemons.log."""
     with (folder / "daemons.log").open("a") as log:
         process = subprocess.Popen(
-            command, env=environment(), stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=folder,
+            command, env=environment(**more), stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=folder,
             start_new_session=True, preexec_fn=die_with_parent,
         )  # fmt: skip
         try:
-            yield
+            yield process
         finally:
             for how, seconds in ((signal.SIGTERM, 10), (signal.SIGKILL, 10)):
                 try:
