@@ -166,8 +166,8 @@ REPLENISH = (
     table(
         "replenish", "projection", "series_id", "the stock that the plan leads to, packed over the horizon", SERIES,
         ("start_date", "date!", "first period after the cutoff"),
-        ("receipts", "array<float>!", "units received per period", "units"),
-        ("stock_mean", "array<float>!", "expected stock at the end of the period", "units"),
+        ("receipts", "array<float>!", "units received per period: open orders and the plan", "units"),
+        ("stock_mean", "array<float>!", "expected stock at the end of the period; later orders follow what sells", "units"),
         ("stock_low", "array<float>!", "5 % quantile of it", "units"),
         ("stock_high", "array<float>!", "95 % quantile of it", "units"),
         ("lost_mean", "array<float>!", "expected unmet demand", "units"),

@@ -134,11 +134,16 @@ def received(model: ItemModel, ordered: Floats) -> Floats:
     return np.take_along_axis(ordered, np.broadcast_to(slot, model.net.shape), axis=2)
 
 
+def as_planned(units: Floats, n_paths: int) -> Floats:
+    """(n, n_paths, K + 1) units ordered before each opportunity if nothing is revised, like `ordered` of `follow`."""
+    total = np.concatenate([np.zeros((len(units), 1)), units.cumsum(axis=1)], axis=1)
+    return np.broadcast_to(total[:, None, :], (len(units), n_paths, total.shape[1]))
+
+
 def revisions(model: ItemModel, units: Floats) -> Floats:
     """(n, n_paths, T) what revising a plan adds to stock by each period, with the units lost before its interval."""
     ordered, gone = follow(model, units)
-    total = np.concatenate([np.zeros((len(units), 1)), units.cumsum(axis=1)], axis=1)
-    extra = received(model, ordered - total[:, None, :])
+    extra = received(model, ordered - as_planned(units, model.net.shape[1]))
     return np.where(model.time.interval >= 0, extra + _at_opening(model.time, gone), 0.0)
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from parlevel.domain.replenish.base import Floats, Ints
 from parlevel.domain.replenish.batch import Batch, to_opportunities
-from parlevel.domain.replenish.course import Course, course
+from parlevel.domain.replenish.course import Course, as_planned, course, received
 from parlevel.domain.replenish.model import ItemModel
 
 
@@ -65,7 +65,8 @@ def _chunk(batch: Batch, rows: Ints, model: ItemModel, units: Floats) -> dict[st
     h = units.shape[1]
     periods = model.net.shape[2]
     forecast = batch.forecast.take(rows).extend(periods, batch.settings.season)
-    run = course(model, to_opportunities(model, units[None])[0])
+    planned = to_opportunities(model, units[None])[0]
+    run = course(model, planned)
     without = course(model, to_opportunities(model, _first_only(units, 0.0)[None])[0])
     mean = np.concatenate([np.zeros((len(rows), 1)), forecast.mean.cumsum(axis=1)], axis=1)
     begin = np.broadcast_to(np.arange(h), (len(rows), h))
@@ -83,6 +84,8 @@ def _chunk(batch: Batch, rows: Ints, model: ItemModel, units: Floats) -> dict[st
     due = np.zeros((len(rows), horizon))
     width = min(horizon, state.receipts.shape[1])
     due[:, :width] = state.receipts[:, :width]
+    # As planned, so that they add up to the order plan; the stock knows that later orders will follow what sells.
+    arrived = received(model, as_planned(planned, model.net.shape[1])).mean(axis=1)
     stock = run.stock[:, :, :horizon]
     ordered = np.sort(stock, axis=1)
     low, high = (_between(ordered, share) for share in (0.05, 0.95))
@@ -93,7 +96,7 @@ def _chunk(batch: Batch, rows: Ints, model: ItemModel, units: Floats) -> dict[st
         "risk": _risk(run, begin, end),
         "risk_without": _risk(without, begin[:, :1], end[:, :1])[:, 0],
         "cover": _cover(state.inventory_position, forecast.mean),
-        "receipts": due + run.received[:, :, :horizon].mean(axis=1),
+        "receipts": due + np.diff(arrived, axis=1, prepend=0.0)[:, :horizon],
         "stock_mean": stock.mean(axis=1),
         "stock_low": low,
         "stock_high": high,
