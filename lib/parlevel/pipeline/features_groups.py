@@ -13,6 +13,7 @@ from parlevel.domain.features.build import Settings, profile_rows
 from parlevel.domain.features.groups import Size, abc_limits, top_limit, with_left_out
 from parlevel.schemas import Column, contract
 from parlevel.spark.grouped import map_packed
+from parlevel.spark.sums import exact_sum
 
 LATER = ("velocity", "high_volume", "group_id")
 BASE = (
@@ -54,12 +55,10 @@ def with_velocity(base: DataFrame, high_volume_share: float) -> DataFrame:
     Limits come from a histogram with 64 buckets per factor e, so that no task has to sort all series;
     series of one bucket (within 1.6 % of each other) share a class. Series that are left out set no limit.
     """
-    # units in millionths as decimals: a sum that does not depend on the order of its terms
-    units = F.sum(F.round(F.col("recent_mean") * 1e6).cast("decimal(28,0)")).cast("double")
     volumes = (
         base.where(TEACHES)
         .groupBy(F.coalesce("volume_bucket", F.lit(-(2**31))).alias("b"))
-        .agg(F.count("*").alias("n"), F.coalesce(units, F.lit(0.0)).alias("v"))
+        .agg(F.count("*").alias("n"), F.coalesce(exact_sum("recent_mean"), F.lit(0.0)).alias("v"))
         .collect()  # bounded: 64 buckets per factor e of volume
     )
     histogram = [(int(row["b"]), int(row["n"]), float(row["v"])) for row in volumes]

@@ -22,6 +22,7 @@ from parlevel.pipeline.forecast_nodes import NODE, node_forecasts
 from parlevel.schemas import Column, contract
 from parlevel.spark.grouped import map_packed
 from parlevel.spark.scratch import Scratch
+from parlevel.spark.sums import exact_sum
 from parlevel.spark.tables import Tables
 
 LEVELS: dict[str, tuple[str, ...]] = {
@@ -39,7 +40,6 @@ MAX_NODES = 1000
 """A level with more nodes is the sum of its series and has no say: the nodes' system is dense."""
 
 MOVED = (Column("series_id", "string", "", nullable=False), Column("moved", "array<double>", "units per step"))
-MILLIONTHS = 1e6
 
 
 @dataclass(frozen=True)
@@ -129,7 +129,7 @@ def levels(forecast: DataFrame, member: DataFrame, errors: DataFrame, cfg: Confi
         errors.select("series_id", "cutoff", F.posexplode("errors").alias("at", "error"))
         .join(member, "series_id")
         .groupBy("node", "cutoff", "at")
-        .agg(_exact("error").alias("error"))
+        .agg(exact_sum("error").alias("error"))
     )
     around = sums.groupBy("node").agg(F.percentile("error", F.lit(quantiles)).alias("around"))
     rows = forecast.drop("levels", "demand_quantiles").join(member, "series_id")
@@ -223,14 +223,14 @@ def _sums(forecast: DataFrame, rows: DataFrame, above: Hierarchy, n_errors: int,
         rows.select("variance", F.explode("nodes").alias("i"), "nodes")
         .select("variance", "i", F.explode("nodes").alias("j"))
         .groupBy("i", "j")
-        .agg(_exact("variance").alias("v"))
+        .agg(exact_sum("variance").alias("v"))
     )
     variance = np.zeros((n, n))
     for row in pairs.collect():  # bounded: pairs of nodes
         variance[row["i"], row["j"]] = row["v"]
     exploded = rows.select(F.explode("nodes").alias("i"), F.posexplode("errors").alias("k", "e"))
     errors = np.zeros((n, n_errors))
-    for row in exploded.groupBy("i", "k").agg(_exact("e").alias("v")).collect():  # bounded: nodes x errors
+    for row in exploded.groupBy("i", "k").agg(exact_sum("e").alias("v")).collect():  # bounded: nodes x errors
         errors[row["i"], row["k"]] = row["v"]
     return Sums(_node_sums(forecast, above, cfg), variance, errors)
 
@@ -240,7 +240,7 @@ def _node_sums(forecast: DataFrame, above: Hierarchy, cfg: Config) -> np.ndarray
     total = np.zeros((len(above.index), cfg.calendar.horizon))
     names = forecast.sparkSession.createDataFrame(list(above.index.items()), f"{NODE} string, at int")
     rows = forecast.join(above.member, "series_id").join(F.broadcast(names), NODE).groupBy("at", "step")
-    for row in rows.agg(_exact("demand_mean").alias("v")).collect():  # bounded: nodes x horizon
+    for row in rows.agg(exact_sum("demand_mean").alias("v")).collect():  # bounded: nodes x horizon
         total[row["at"], row["step"] - 1] = row["v"]
     return total
 
@@ -251,7 +251,7 @@ def _over(rows: DataFrame, span: str, start: SparkColumn) -> DataFrame:
         rows.withColumn("_start", start)
         .groupBy("level", "node", "cutoff", "_start")
         .agg(
-            _exact("demand_mean").alias("demand_mean"),
+            exact_sum("demand_mean").alias("demand_mean"),
             F.min("date").alias("date"),
             F.count_distinct("step").cast("int").alias("n_periods"),
             F.count_distinct("series_id").alias("n_series"),
@@ -271,11 +271,6 @@ def _with_mean(forecast: DataFrame, mean: SparkColumn) -> DataFrame:
         .withColumn("demand_mean", F.col("_mean"))
         .drop("_mean", "_ratio")
     )
-
-
-def _exact(name: str) -> SparkColumn:
-    """A sum that does not depend on the order of its terms: in millionths."""
-    return F.sum(F.round(F.col(name) * MILLIONTHS).cast("decimal(28,0)")).cast("double") / MILLIONTHS
 
 
 def _zeros(n: int) -> str:

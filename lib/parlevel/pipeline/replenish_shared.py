@@ -18,11 +18,11 @@ from parlevel.domain.replenish.shared import ANSWER, FIRST_PRICES, answer, first
 from parlevel.schemas import contract
 from parlevel.spark.grouped import apply_groups
 from parlevel.spark.session import cores
+from parlevel.spark.sums import exact_mean, exact_sum
 from parlevel.spark.tables import spark_schema
 
 log = logging.getLogger(__name__)
 
-EXACT = "decimal(30,8)"  # sums of it do not depend on the order of the rows
 TIGHT = 0.75  # share of a limit from which it is handed out once any limit was overdrawn
 CUT = 0.25  # of its use that a group gives up first
 DRAWS = 2**20  # steps of the share of series that prices are searched on
@@ -82,8 +82,8 @@ def _ask(sample: DataFrame, job: Job, labels: list[str], points: np.ndarray) -> 
     fn = partial(answer, job=job, labels=labels, points=points)
     answers = apply_groups(sample, ["_part"], fn, ANSWER)
     sums = answers.groupBy("point", "label").agg(
-        F.sum(F.col("used").cast(EXACT)).cast("double").alias("used"),
-        F.sum(F.col("priced").cast(EXACT)).cast("double").alias("priced"),
+        exact_sum("used").alias("used"),
+        exact_sum("priced").alias("priced"),
     )
     used, priced = np.zeros((len(points), len(labels))), np.zeros(len(points))
     for row in sums.collect():  # bounded: points x limits
@@ -102,16 +102,10 @@ def _overview(rows: DataFrame, samples: Sequence[Column]) -> tuple[dict[str, flo
     each = {"value": "unit_cost", "units": None, "weight": "unit_weight", "volume": "unit_volume"}
     bought = F.coalesce(F.aggregate("mean", F.lit(0.0), lambda a, x: a + x), F.lit(0.0)) * F.col("unit_cost")
     sums = rows.agg(
-        F.avg(F.col("shortage_cost").cast(EXACT)).cast("double").alias("shortage"),
-        F.sum(bought.cast(EXACT)).cast("double").alias("whole"),
-        *(
-            F.sum(F.when(drawn, bought).otherwise(0.0).cast(EXACT)).cast("double").alias(f"part {k}")
-            for k, drawn in enumerate(samples)
-        ),
-        *(
-            (F.avg(F.col(name).cast(EXACT)).cast("double") if name else F.lit(1.0)).alias(measure)
-            for measure, name in each.items()
-        ),
+        exact_mean("shortage_cost").alias("shortage"),
+        exact_sum(bought).alias("whole"),
+        *(exact_sum(F.when(drawn, bought).otherwise(0.0)).alias(f"part {k}") for k, drawn in enumerate(samples)),
+        *((exact_mean(name) if name else F.lit(1.0)).alias(measure) for measure, name in each.items()),
     ).head(1)[0]
     scales = {measure: float(sums["shortage"] / max(sums[measure], 1e-9)) for measure in each}
     parts = [float(sums[f"part {k}"]) for k in range(len(samples))]
@@ -135,7 +129,7 @@ def grants(use: DataFrame, attempt: int) -> tuple[DataFrame, int]:
     """
     totals = (
         use.groupBy("label")
-        .agg(F.sum(F.col("used").cast(EXACT)).cast("double").alias("total"), F.max("amount").alias("limit"))
+        .agg(exact_sum("used").alias("total"), F.max("amount").alias("limit"))
         .withColumn("over", F.greatest(F.lit(0.0), F.col("total") - F.col("limit")))
         .withColumn(
             "depth",
@@ -151,13 +145,13 @@ def grants(use: DataFrame, attempt: int) -> tuple[DataFrame, int]:
     most = F.col("depth") * F.col("used")
     asked = (
         use.join(F.broadcast(totals), "label")
-        .withColumn("before", F.coalesce(F.sum(most.cast(EXACT)).over(before).cast("double"), F.lit(0.0)))
+        .withColumn("before", F.coalesce(exact_sum(most, before), F.lit(0.0)))
         .withColumn("cut", F.greatest(F.lit(0.0), F.least(most, F.col("over") - F.col("before"))))
     )
     touched = asked.groupBy("solve_group").agg(F.sum("cut").alias("c")).where("c > 0").select("solve_group")
     tight = F.lit(True) if attempt else F.col("total") > TIGHT * F.col("limit")
     again = asked.join(F.broadcast(touched), "solve_group").where(tight)
-    size = F.sum(F.col("weight").cast(EXACT)).over(Window.partitionBy("label")).cast("double")
+    size = exact_sum("weight", Window.partitionBy("label"))
     spare = F.greatest(F.lit(0.0), F.col("limit") - F.col("total")) * F.col("weight") / F.greatest(size, F.lit(1e-9))
     # A hair less, so that shares that are used up do not add up to more than the limit.
     shared = again.withColumn("share", F.floor((F.col("used") - F.col("cut") + spare) * (1 - 1e-9) * 1e6) / 1e6)
@@ -183,17 +177,15 @@ def chain_row(use: DataFrame, free: DataFrame, search: PriceSearch, over: int, c
         cfg: the configuration.
     """
     groups = use.dropDuplicates(["solve_group"]).agg(
-        F.sum(F.col("objective").cast(EXACT)).cast("double").alias("objective"),
+        exact_sum("objective").alias("objective"),
         F.sum("n_items").cast("int").alias("items"),
     )
     found = groups.head(1)[0]
     limits = free.groupBy("label").agg(F.max("amount").alias("amount"))
-    priced = free.dropDuplicates(["solve_group"]).agg(F.sum(F.col("priced").cast(EXACT)).cast("double").alias("priced"))
+    priced = free.dropDuplicates(["solve_group"]).agg(exact_sum("priced").alias("priced"))
     known = {row["label"]: row["amount"] for row in limits.collect()}  # bounded: limits
     paid = float(sum(p * known.get(label, 0.0) for label, p in zip(search.labels, search.price, strict=True)))
-    totals = use.groupBy("label").agg(
-        F.sum(F.col("used").cast(EXACT)).cast("double").alias("total"), F.max("amount").alias("limit")
-    )
+    totals = use.groupBy("label").agg(exact_sum("used").alias("total"), F.max("amount").alias("limit"))
     broken = totals.where(F.col("total") > F.col("limit") * (1 + 1e-6)).orderBy("label").collect()  # bounded: limits
     relaxed = [f"{row['label']} by {row['total'] - row['limit']:,.2f}" for row in broken]
     objective = float(found["objective"] or 0.0)

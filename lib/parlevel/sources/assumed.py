@@ -15,10 +15,10 @@ from pyspark.sql import functions as F
 from parlevel.config import Config
 from parlevel.sources.base import contract_frame
 from parlevel.spark.periods import period_index, period_start
+from parlevel.spark.sums import EXACT, exact_sum
 
 DAYS = {"day": 1.0, "week": 7.0, "month": 30.4375}
 RECENT = {"day": 28, "week": 13, "month": 6}
-EXACT = "decimal(28,6)"  # sums of it do not depend on the order of the rows
 
 COST_SHARE = 0.7  # unit cost / price
 CAPITAL = 0.25  # of the unit cost a year
@@ -144,9 +144,7 @@ def _case_pack(cfg: Config, content: tuple[str, ...]) -> Column:
 def _supplier_terms(profiles: DataFrame, cfg: Config) -> DataFrame:
     """Lead time and review period of each supplier: what it sells more of is ordered more often."""
     period = cfg.calendar.period
-    per = profiles.groupBy("supplier_id").agg(
-        F.round(F.sum(F.col("mean").cast(EXACT)).cast("double"), 3).alias("units"), F.count("*").alias("items")
-    )
+    per = profiles.groupBy("supplier_id").agg(F.round(exact_sum("mean"), 3).alias("units"), F.count("*").alias("items"))
     content = ("units", "items")
     u, v = draw(cfg, "lead_time", *content), draw(cfg, "review", *content)
     daily = F.col("units") / DAYS[period]
@@ -213,7 +211,7 @@ def resources(profiles: DataFrame, terms: DataFrame, cfg: Config) -> DataFrame:
     joined = terms.join(profiles.select("series_id", "mean", "location_id"), "series_id")
 
     def typical(per_unit: Column) -> Column:
-        return F.round(F.sum((F.col("mean") * per_unit * F.col("review_period")).cast(EXACT)).cast("double"), 2)
+        return F.round(exact_sum(F.col("mean") * per_unit * F.col("review_period")), 2)
 
     groups = joined.groupBy("supplier_id", "location_id").agg(
         F.count("*").alias("items"),
@@ -242,7 +240,7 @@ def resources(profiles: DataFrame, terms: DataFrame, cfg: Config) -> DataFrame:
     ]
     made = large.select("supplier_id", "location_id", F.explode(F.array(*rows)).alias("row"))
     per_group = made.where("row.chosen").select("supplier_id", "location_id", "row.*")
-    budget = groups.agg(F.round(1.3 * F.sum(F.col("value").cast(EXACT)).cast("double"), 2).alias("amount"))
+    budget = groups.agg(F.round(1.3 * exact_sum("value"), 2).alias("amount"))
     everywhere = {"period": F.lit(0), "assumed": true}
     shared = {"resource_id": F.lit("budget"), "kind": F.lit("budget"), "measure": F.lit("value"), "cost": F.lit(0.0)}
     return contract_frame(per_group, "resources", **everywhere).unionByName(

@@ -9,6 +9,7 @@ from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
 from parlevel.config import Config
+from parlevel.spark.sums import exact_sum
 
 FEWEST = 5  # items of a maker at its largest location below which a wholesaler delivers them
 MOST = 400  # items of a supplier at one location above which it is split
@@ -48,7 +49,7 @@ def _cut(df: DataFrame, cfg: Config) -> DataFrame:
     product = Window.partitionBy("product_id")
     key = F.xxhash64(
         F.lit(f"{cfg.seed}:cut"),
-        F.sum(F.col("total").cast("decimal(28,6)")).over(product).cast("double"),
+        exact_sum("total", product),
         F.sum("records").over(product),
         F.max("price").over(product),
     )
