@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from parlevel.domain.features.design import Design
+from parlevel.domain.forecast.archives import timeless
 from parlevel.domain.forecast.base import FromDistribution
 from parlevel.domain.forecast.drivers import DRIVERS, in_units, index_of, inner_values, path_effects
 from parlevel.domain.forecast.prune import prune
@@ -170,7 +171,7 @@ class Forest(FromDistribution):
         import skops.io
 
         content = {"forest": self._forest, "values": self._values, "about": json.dumps([self.parameters, self.names])}
-        return bytes(skops.io.dumps(content, compression=ZIP_DEFLATED, compresslevel=6))
+        return timeless(skops.io.dumps(content), compression=ZIP_DEFLATED)
 
     @classmethod
     def from_bytes(cls, payload: bytes) -> Self:

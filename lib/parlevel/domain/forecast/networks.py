@@ -13,6 +13,8 @@ from typing import Any
 
 import numpy as np
 
+from parlevel.domain.forecast.archives import timeless
+
 ABOUT = "parlevel.json"
 """Entry that is added to the .keras archive: hyperparameters, feature names, standardisation."""
 
@@ -62,10 +64,7 @@ def write_network(network: Any, about: dict[str, Any], precision: str = "float32
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.keras"
         load_keras().saving.save_model(network, path)
-        buffer = io.BytesIO(path.read_bytes())
-    with zipfile.ZipFile(buffer, "a") as archive:
-        archive.writestr(zipfile.ZipInfo(ABOUT), json.dumps(about))
-    return buffer.getvalue()
+        return timeless(path.read_bytes(), {ABOUT: json.dumps(about)})
 
 
 def read_network(payload: bytes) -> tuple[Any, dict[str, Any]]:
