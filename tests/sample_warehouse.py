@@ -320,18 +320,20 @@ def _scores(draw: np.random.Generator) -> dict[str, list[dict[str, Any]]]:
         for policy, cost in (("optimal", 1.0), ("min_max", 1.25))
         for segment in ("all", "pattern:smooth", "pattern:lumpy")
     ]  # fmt: skip
-    frontier = [
+    service = [
         {
-            "policy": "safety_stock_csl", "setting": "cycle_service_level of each series", "segment": segment,
-            "cutoff": day(-28), "n_series": 24, "demand": 5000.0, "service_asked": 0.95, "cycle_service_level": 0.962,
-            "fill_rate": 0.99, "stock_value": 2500.0, "holding_cost": 150.0, "shortage_cost": 60.0, "order_cost": 110.0,
-            "total_cost": 320.0, "point_cost": None,
+            "policy": "safety_stock_csl", "measure": "cycle_service_level", "segment": segment, "cutoff": day(-28),
+            "n_series": 24, "n_cycles": 90, "target": 0.95, "realised": 0.962, "points": 1.2, "noise": 3.9,
         }
         for segment in ("all", "pattern:smooth", "pattern:lumpy")
     ]  # fmt: skip
-    frontier += [
+    point = {
+        "segment": "all", "cutoff": day(-28), "n_series": 24, "demand": 5000.0, "service_asked": None,
+        "cycle_service_level": 0.962, "stock_value": 2500.0, "shortage_cost": 60.0, "order_cost": 110.0,
+    }  # fmt: skip
+    frontier = [
         {
-            **frontier[0], "policy": policy, "setting": f"{word} {setting:g}", "fill_rate": served, "point_cost": cost,
+            **point, "policy": policy, "setting": f"{word} {setting:g}", "fill_rate": served, "point_cost": cost,
             "holding_cost": spent, "total_cost": spent + 170.0,
         }
         for policy, word, setting, served, spent, cost in (
@@ -341,7 +343,7 @@ def _scores(draw: np.random.Generator) -> dict[str, list[dict[str, Any]]]:
             ("safety_stock_csl", "cycle_service_level", 0.98, 0.985, 170.0, 13.3),
         )
     ]  # fmt: skip
-    return {"accuracy": accuracy, "inventory_kpi": kpi, "frontier": frontier}
+    return {"accuracy": accuracy, "inventory_kpi": kpi, "frontier": frontier, "service": service}
 
 
 def _runs() -> list[dict[str, Any]]:

@@ -22,6 +22,8 @@ def test_a_preset_loads_on_the_base_and_names_what_exists(file: Path) -> None:
     assert cfg.name == file.stem
     assert cfg.source.name in SOURCES
     assert {candidate.model for candidate in cfg.train.candidates} <= set(FORECASTERS)
-    assert policy(cfg.replenish.policy, **cfg.replenish.parameters)
+    replenish = cfg.replenish
+    for name in replenish.choose_from if replenish.policy == "auto" else [replenish.policy]:
+        assert policy(name, **replenish.parameters)
     assert set(cfg.source.terms) <= set(contract("supply_terms").names)
     assert file.read_text().startswith("# ")

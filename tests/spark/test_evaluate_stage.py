@@ -71,10 +71,27 @@ def test_the_frontier_asks_for_more_and_gets_more(done) -> None:
         assert {r["n_series"] for r in curve} == {12}
     assert weights[0]["point_cost"] is None
     assert [r["service_asked"] for r in levels] == [0.9, 0.95, 0.98]
-    own = rows["cycle_service_level of each series", "all"]
-    assert 0 < own["service_asked"] < 1
-    assert 0 < own["cycle_service_level"] <= 1
-    assert own["point_cost"] is None
+
+
+def test_service_is_set_beside_its_target(done) -> None:
+    tables, _ = done
+    rows = {r["segment"]: r for r in tables.read("service").collect()}
+    assert set(rows) == {"all", "pattern:smooth", "pattern:lumpy", "velocity:A", "velocity:B"}
+    whole = rows["all"]
+    assert (whole["policy"], whole["measure"], whole["n_series"]) == ("safety_stock_csl", "cycle_service_level", 12)
+    assert whole["target"] == pytest.approx(0.95)
+    assert whole["points"] == pytest.approx(100 * (whole["realised"] - 0.95))
+    assert whole["n_cycles"] == rows["velocity:A"]["n_cycles"] + rows["velocity:B"]["n_cycles"] > 0
+    share = whole["realised"]
+    assert whole["noise"] == pytest.approx(196 * np.sqrt(share * (1 - share) / whole["n_cycles"]))
+
+
+def test_plans_are_steadier_when_the_future_is_known(done) -> None:
+    tables, _ = done
+    rows = {r["policy"]: r for r in tables.read("inventory_kpi").where("segment = 'all'").collect()}
+    assert 0 <= rows["perfect_forecast"]["nervousness"] < rows["optimal"]["nervousness"]
+    assert rows["min_max"]["nervousness"] > 0
+    assert {r["leftover_cost"] for r in rows.values()} == {0.0}
 
 
 def test_partitions_and_names_do_not_show(spark: SparkSession) -> None:

@@ -133,7 +133,7 @@ def test_titles_say_the_numbers_of_the_tables(html: str):
 def test_what_service_costs_is_drawn_and_what_was_promised_is_checked(html: str):
     assert "Fill rate against holding and order cost, setting by setting" in html
     assert "optimal, shortage_weight 1: 98.0 % for" in html
-    assert "Cycle service asked and reached" in html
+    assert "Service against its target" in html
 
 
 def test_a_dozen_fans_and_six_projections(html: str, built: Path):

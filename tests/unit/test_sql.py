@@ -119,7 +119,8 @@ def test_policy_costs_weigh_the_cutoffs_by_demand(tmp_path: Path):
 def test_service_reached_is_told_in_points(warehouse: Warehouse):
     rows = warehouse.rows("SELECT * FROM service_reached ORDER BY segment")
     assert [row["segment"] for row in rows] == ["all", "pattern:lumpy", "pattern:smooth"]
-    assert rows[0]["points_over"] == pytest.approx(1.2)
+    assert rows[0]["points"] == pytest.approx(1.2)
+    assert not rows[0]["within_a_point"]
 
 
 def test_worst_series_scores_only_available_periods_of_the_newest_fold(tmp_path: Path):

@@ -13,10 +13,17 @@ from parlevel.config.section import Section
 class Replenish(Section):
     """How orders are decided."""
 
-    policy: str = "optimal"  # registry name of the policy that simulations play
+    policy: str = "optimal"  # registry name; auto: for each segment the cheapest of choose_from at past cutoffs
     parameters: dict[str, Any] = Field(default_factory=dict)  # of the policy, checked by it
     n_paths: int = Field(128, ge=8)  # demand sample paths per series
     shortage_weight: float = Field(0.6, gt=0)  # what a lost unit counts when orders are chosen, as a share of its cost
+    choose_from: list[str] = ["optimal", "base_stock", "newsvendor", "s_S", "min_max"]  # policies that auto tries
+    choose_by: list[Literal["pattern", "velocity", "category"]] = [
+        "pattern",
+        "velocity",
+    ]  # what a segment shares
+    choose_series: int = Field(1000, ge=1)  # series, drawn by content, that auto tries the policies on
+    hit_target: bool = False  # policies on service: ask for the level that reached the target at past cutoffs
     basket_share: Share = 0.0  # share of what baskets hold with a product beyond chance that is lost with it
     solver: Literal["SCIP", "HIGHS", "CP_SAT"] = "SCIP"  # integer solver of the coupled master
     time_limit: float = Field(20.0, gt=0)  # seconds per group
@@ -37,7 +44,8 @@ class Evaluate(Section):
     ]  # metrics also per value of these
     frontier_series: int = Field(150, ge=0)  # series, drawn by content, that the frontier is played on; 0: no table
     frontier_weights: list[float] = [0.3, 0.6, 1.0, 2.0]  # values of replenish.shortage_weight that it tries
-    frontier_levels: list[Share] = [0.9, 0.95, 0.98]  # cycle service levels that it asks for, beside each series' own
+    frontier_levels: list[Share] = [0.9, 0.95, 0.98]  # cycle service levels that it asks for
+    service_series: int = Field(500, ge=0)  # series, drawn by content, that service is measured on; 0: no table
     max_series: int = Field(0, ge=0)  # simulate at most this many series, drawn by content; 0: all
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from parlevel.config import Config
-from parlevel.domain.replenish.registry import policy
+from parlevel.domain.replenish.registry import AUTO, policy
 from parlevel.errors import ConfigError
 from parlevel.pipeline.sources_check import check_source
 from parlevel.pipeline.train import spec
@@ -19,8 +19,11 @@ def check(cfg: Config) -> None:
     """
     check_source(cfg)
     spec(cfg, deep=True)
+    _check_choice(cfg)
+    tried = cfg.replenish.choose_from if cfg.replenish.policy == AUTO else []
     chosen = {
-        "replenish.parameters": (cfg.replenish.policy, cfg.replenish.parameters),
+        **{f"replenish.choose_from[{k}]": (name, {}) for k, name in enumerate(tried)},
+        **({} if tried else {"replenish.parameters": (cfg.replenish.policy, cfg.replenish.parameters)}),
         "evaluate.baseline_parameters": (cfg.evaluate.baseline, cfg.evaluate.baseline_parameters),
     }
     for key, (name, parameters) in chosen.items():
@@ -28,3 +31,22 @@ def check(cfg: Config) -> None:
             policy(name, **parameters)
         except TypeError as error:  # what a constructor says of a parameter that it does not have
             raise ConfigError(f"{key}: policy {name!r} must be given parameters that it has. {error}.") from None
+
+
+def _check_choice(cfg: Config) -> None:
+    """What is learned at past cutoffs needs them, and policies to choose from.
+
+    Raises:
+        ConfigError: there are none, or parameters are given that no policy would get.
+    """
+    auto = cfg.replenish.policy == AUTO
+    if (auto or cfg.replenish.hit_target) and cfg.train.folds < 3:
+        raise ConfigError(
+            "replenish.policy auto and replenish.hit_target need train.folds >= 3: the oldest fold chooses models, the "
+            f"newest judges, and they learn between. Got {cfg.train.folds}."
+        )
+    if auto and (not cfg.replenish.choose_from or cfg.replenish.parameters):
+        raise ConfigError(
+            "replenish.policy auto needs policies in replenish.choose_from, and takes no replenish.parameters, which "
+            f"belong to one policy. Got {cfg.replenish.choose_from} and {cfg.replenish.parameters}."
+        )

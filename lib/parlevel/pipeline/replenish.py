@@ -16,9 +16,14 @@ from parlevel.domain.replenish.group import plan_group
 from parlevel.domain.replenish.job import Job
 from parlevel.domain.replenish.output import USE
 from parlevel.domain.replenish.plan import Settings
+from parlevel.domain.replenish.registry import AUTO
 from parlevel.domain.replenish.solvers.outcome import Effort
 from parlevel.errors import DataError
+from parlevel.pipeline.evaluate_play import parameters_of
+from parlevel.pipeline.replenish_choice import choose
+from parlevel.pipeline.replenish_decided import decided
 from parlevel.pipeline.replenish_rows import packed, shared, with_limits
+from parlevel.pipeline.replenish_service import learn
 from parlevel.pipeline.replenish_shared import chain_row, find_prices, grants
 from parlevel.pipeline.train_groups import pick, union_columns, union_rows
 from parlevel.schemas import contract
@@ -39,14 +44,17 @@ PLANS = 5
 
 
 def run(tables: Tables, cfg: Config) -> str:
-    """Plan the orders of every series; write order_plan, plan_report and projection.
+    """Plan the orders of every series; write order_plan, plan_report and projection, with policy auto policy_choice.
 
     Raises:
         DataError: terms or stock are missing or wrong, or a series has no row in order_plan.
     """
     resources = tables.read("resources")
+    choose(tables, cfg)
+    learn(tables, cfg)
     with Scratch(tables.spark, cfg, "replenish") as scratch:
-        rows = scratch.keep(with_limits(packed(tables, cfg), resources))
+        rows = decided(tables, packed(tables, cfg), cfg)
+        rows = scratch.keep(with_limits(rows, resources))
         n_series = rows.count()
         expected = tables.read("series_profile").count()
         if n_series != expected:
@@ -129,8 +137,8 @@ def make_job(rows: DataFrame, resources: DataFrame, cfg: Config, prices: dict[st
     )  # fmt: skip
     effort = Effort(replenish.solver, replenish.time_limit, replenish.max_gap, replenish.rounds)
     return Job(
-        int(last), calendar.period, settings, effort, replenish.policy, replenish.parameters, tuple(limits),
-        prices or {},
+        int(last), calendar.period, settings, effort, replenish.policy,
+        parameters_of(AUTO, cfg) if replenish.policy == AUTO else replenish.parameters, tuple(limits), prices or {},
     )  # fmt: skip
 
 

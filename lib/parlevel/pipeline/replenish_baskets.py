@@ -7,9 +7,8 @@ from pyspark.sql import functions as F
 
 from parlevel.config import Config
 from parlevel.errors import ConfigError
+from parlevel.spark.sums import exact_sum
 from parlevel.spark.tables import Tables
-
-MONEY = "decimal(32,6)"  # sums of it do not depend on the order of the rows
 
 
 def basket_terms(tables: Tables, cfg: Config) -> DataFrame:
@@ -53,8 +52,8 @@ def with_baskets(terms: DataFrame, profile: DataFrame, recommendations: DataFram
         places.join(complements, "product_id")
         .join(others, ["other_id", "location_id"])
         .groupBy("series_id")
-        .agg(F.sum((F.lit(share) * F.col("attached") * F.col("_margin")).cast(MONEY)).alias("_basket"))
+        .agg(exact_sum(F.lit(share) * F.col("attached") * F.col("_margin")).alias("_basket"))
     )
-    more = F.coalesce(F.col("_basket").cast("double"), F.lit(0.0))
+    more = F.coalesce(F.col("_basket"), F.lit(0.0))
     joined = terms.join(lost, "series_id", "left")
     return joined.withColumn("shortage_cost", F.col("shortage_cost") + more).select(*terms.columns)

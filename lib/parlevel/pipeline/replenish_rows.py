@@ -88,7 +88,7 @@ def join(
         "mean", "levels", "quantiles", "path_correlation", "history", "drivers", "on_hand", "backorders",
         F.when(F.size("due_dates") > 0, due).otherwise(F.array().cast("array<int>")).alias("due_steps"), "due_qty",
         *NUMBERS, *WHOLE, "order_weekdays", season_steps(F.col("_cutoff"), period).alias("season_steps"),
-        "leftover_value",
+        "leftover_value", F.lit(None).cast("double").alias("asked"), F.lit(None).cast("string").alias("policy"),
     ).select(*(column.name for column in PACKED))  # fmt: skip
 
 

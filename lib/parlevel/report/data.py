@@ -128,10 +128,10 @@ def frontier(house: Warehouse) -> list[Row]:
 
 
 def service_reached(house: Warehouse) -> list[Row]:
-    """Cycle service asked for and reached per segment."""
+    """Service asked for and reached per policy and segment."""
     if not house.has("service_reached"):
         return []
-    return house.rows("SELECT * FROM service_reached WHERE service_reached IS NOT NULL ORDER BY segment LIMIT 40")
+    return house.rows("SELECT * FROM service_reached WHERE realised IS NOT NULL ORDER BY policy, segment LIMIT 40")
 
 
 def order_lines(house: Warehouse, limit: int) -> list[Row]:

@@ -111,11 +111,12 @@ def _frontier(house: Warehouse, say: Words) -> list[dict[str, Any]]:
     reached = data.service_reached(house)
     if reached:
         body = [
-            [r["segment"].replace(":", " "), number(r["n_series"]), share(r["service_asked"]),
-             share(r["service_reached"]), number(r["points_over"], 1)]
+            [r["policy"], r["measure"].replace("_", " "), r["segment"].replace(":", " "), number(r["n_cycles"]),
+             share(r["target"]), share(r["realised"]), number(r["points"], 1), number(r["noise"], 1)]
             for r in reached
         ]  # fmt: skip
-        blocks.append(table("segment|#!series|#asked|#reached|#points over", body, "Cycle service asked and reached"))
+        heads = "policy|measure|segment|#!cycles|#target|#realised|#points over|#!chance"
+        blocks.append(table(heads, body, "Service against its target"))
     return blocks
 
 

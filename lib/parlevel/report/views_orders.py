@@ -91,11 +91,10 @@ GROUP BY policy, segment""",
 
 SERVICE_REACHED = View(
     "service_reached",
-    "cycle service level asked for and reached in one segment, by the policy that orders up to each series' target",
-    """SELECT segment, n_series, service_asked, cycle_service_level AS service_reached,
-       100 * (cycle_service_level - service_asked) AS points_over, fill_rate
-FROM {frontier}
-WHERE setting = 'cycle_service_level of each series'""",
+    "service asked for and reached in one segment, by a policy that orders up to each series' target",
+    """SELECT policy, measure, segment, n_series, n_cycles, target, realised, points, noise,
+       abs(points) <= 1 AS within_a_point
+FROM {service}""",
 )
 
 BOUGHT_TOGETHER = View(

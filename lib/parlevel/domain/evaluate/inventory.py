@@ -25,6 +25,7 @@ SUMS: tuple[str, ...] = (
     "cycles",
     "served",
     "asked",
+    "asked_units",
     "holding_cost",
     "shortage_cost",
     "order_cost",
@@ -49,8 +50,8 @@ def sums(played: Played, terms: Terms, known: Floats) -> dict[str, Floats]:
     Returns: name of `SUMS` -> (n,). `stock_units` and `stock_value` are sums over periods of the stock at its end;
         `off` and `needed` compare an item's orders with what perfect knowledge would have ordered, in total;
         `replanned` is the value by which orders differ from what the review before planned, `compared` the value
-        ordered at those reviews;
-        `served` counts order cycles without a stockout, `asked` how many of them the items' targets ask to be.
+        ordered at those reviews; `served` counts order cycles without a stockout, `asked` how many of them the items'
+        targets ask to be, `asked_units` the demand that they ask to serve.
     """
     n = len(terms.unit_cost)
     stock = played.stock.sum(axis=1)
@@ -75,6 +76,7 @@ def sums(played: Played, terms: Terms, known: Floats) -> dict[str, Floats]:
         "cycles": cycles,
         "served": served,
         "asked": terms.target * cycles,
+        "asked_units": terms.target * played.demand.sum(axis=1),
         "holding_cost": stock * terms.holding_cost,
         "shortage_cost": np.where(lost, played.unmet.sum(axis=1) * terms.shortage_cost, late),
         "order_cost": placed * terms.order_cost,
@@ -114,7 +116,8 @@ def ratios(total: Mapping[str, float], n_periods: int, per_year: float, days: fl
         days: days in a period.
 
     Returns: fill_rate, stockout_rate, turnover, days_of_supply, replenishment_accuracy, cycle_service_level,
-        service_asked and nervousness (None where a denominator is zero), stock_value (mean over periods), total_cost.
+        service_asked, fill_rate_asked and nervousness (None where a denominator is zero), stock_value (mean over
+        periods) and total_cost.
     """
 
     def over(top: float, bottom: float) -> float | None:
@@ -132,6 +135,7 @@ def ratios(total: Mapping[str, float], n_periods: int, per_year: float, days: fl
         "replenishment_accuracy": None if off is None else max(0.0, 1.0 - off),
         "cycle_service_level": over(total["served"], total["cycles"]),
         "service_asked": over(total["asked"], total["cycles"]),
+        "fill_rate_asked": over(total["asked_units"], total["demand"]),
         "nervousness": over(total["replanned"], total["compared"]),
         "stock_value": stock_value,
         "total_cost": sum(total[name] for name in COSTS),

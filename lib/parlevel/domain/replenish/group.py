@@ -9,6 +9,7 @@ from dataclasses import replace
 import numpy as np
 import pyarrow as pa
 
+from parlevel.domain.replenish.base import Floats
 from parlevel.domain.replenish.batch import Batch, StepPrices
 from parlevel.domain.replenish.constraints.resource import Row, expand, order_step
 from parlevel.domain.replenish.constraints.season import closing
@@ -17,7 +18,7 @@ from parlevel.domain.replenish.ledger import facts
 from parlevel.domain.replenish.lines import lines
 from parlevel.domain.replenish.output import GroupTables, tables
 from parlevel.domain.replenish.packed import Items, unpack
-from parlevel.domain.replenish.registry import policy
+from parlevel.domain.replenish.registry import AUTO, OPTIMAL, policy
 from parlevel.domain.replenish.solvers.coupled import solve_group
 from parlevel.domain.replenish.solvers.master import Master, make_columns
 from parlevel.domain.replenish.solvers.outcome import GroupPlan
@@ -34,7 +35,8 @@ def plan_group(rows: pa.Table, job: Job) -> GroupTables:
         job: what all groups share.
     """
     started = time.monotonic()
-    items = in_season(unpack(rows, job.settings.horizon), job)
+    items = unpack(rows, job.settings.horizon)
+    items = in_season(replace(items, terms=items.for_policies()), job)
     limits = group_rows(rows, items, job)
     known = np.flatnonzero(items.known)
     if not len(known):
@@ -46,7 +48,7 @@ def plan_group(rows: pa.Table, job: Job) -> GroupTables:
     batch = Batch(
         items.state.take(known), items.forecast.take(known), items.terms.take(known), job.settings, with_stock=stocked
     )
-    plan = _solve(batch, limits, job)
+    plan = _solve(batch, limits, job, [items.policies[k] for k in known])
     used = _shared_use(rows, batch, plan, shared)
     known_facts, found = facts(batch, plan.units), lines(batch, plan.units)
     return tables(rows, items, plan, known_facts, found, limits, job, time.monotonic() - started, used)
@@ -115,10 +117,44 @@ def group_rows(rows: pa.Table, items: Items, job: Job) -> list[Row]:
     ]
 
 
-def _solve(batch: Batch, limits: list[Row], job: Job) -> GroupPlan:
-    """The group's plan by the policy asked for; a solver that fails leaves the items' own plans and its words."""
-    if job.policy != "optimal":
-        return _by_policy(batch, limits, job)
+def _solve(batch: Batch, limits: list[Row], job: Job, own: list[str]) -> GroupPlan:
+    """The group's plan by the policy asked for, which may be each item's own."""
+    names = set(own) if job.policy == AUTO else {job.policy}
+    if names == {OPTIMAL}:
+        return _together(batch, limits, job)
+    asked = np.array(own if job.policy == AUTO else [job.policy] * batch.n)
+    units = np.zeros((batch.n, batch.horizon))
+    today = batch.terms.open(np.zeros((batch.n, 1), np.int64))[:, 0]
+    for name in sorted(names - {OPTIMAL}):
+        rows = np.flatnonzero(asked == name)
+        rule = policy(name, **job.parameters_of(name))
+        state, forecast, terms = batch.state.take(rows), batch.forecast.take(rows), batch.terms.take(rows)
+        units[rows, 0] = np.where(today[rows], rule.order(state, forecast, terms), 0.0)
+    rest = np.flatnonzero(asked == OPTIMAL)
+    if not len(rest):
+        return _by_rules(batch, limits, units, f"{_who(asked)} item by item")
+    part = Batch(batch.state.take(rest), batch.forecast.take(rest), batch.terms.take(rest), batch.settings,
+                 with_stock=any(row.basis == "stock" for row in limits))  # fmt: skip
+    planned = _together(part, _left(limits, batch, units), job)
+    units[rest] = planned.units
+    made = _by_rules(batch, limits, units, f"{_who(asked)}, chosen by cost at past cutoffs")
+    alone, binding = units.copy(), [""] * batch.n
+    alone[rest] = planned.alone
+    for k, label in zip(rest.tolist(), planned.binding, strict=True):
+        binding[k] = label
+    return replace(made, alone=alone, binding=binding, prices=planned.prices, relaxed=planned.relaxed)
+
+
+def _who(asked: np.ndarray) -> str:
+    """How many items each policy decides."""
+    names, counts = np.unique(asked, return_counts=True)
+    if len(names) == 1:
+        return f"policy {names[0]} decides"
+    return ", ".join(f"{n} by {name}" for name, n in zip(names.tolist(), counts.tolist(), strict=True))
+
+
+def _together(batch: Batch, limits: list[Row], job: Job) -> GroupPlan:
+    """All items with the group's limits; a solver that fails leaves the items' own plans and its words."""
     try:
         return solve_group(batch, limits, job.effort)
     except SolverError as error:
@@ -129,19 +165,25 @@ def _solve(batch: Batch, limits: list[Row], job: Job) -> GroupPlan:
         return GroupPlan(alone.units[0], alone.units[0], "failed", cost, cost, 0, reason=words, binding=empty)
 
 
-def _by_policy(batch: Batch, limits: list[Row], job: Job) -> GroupPlan:
-    """Today's orders of a policy that knows single items only."""
-    chosen = policy(job.policy, **job.parameters)
-    units = np.zeros((batch.n, batch.horizon))
-    today = batch.terms.open(np.zeros((batch.n, 1), np.int64))[:, 0]
-    units[:, 0] = np.where(today, chosen.order(batch.state, batch.forecast, batch.terms), 0.0)
+def _left(limits: list[Row], batch: Batch, units: Floats) -> list[Row]:
+    """Limits less what items that decide by themselves use of them; stock and trucks are left as they are."""
+    counted = [row.price is None and row.basis != "stock" and row.kind != "truck" for row in limits]
+    used = total_usage([row for row, own in zip(limits, counted, strict=True) if own], batch.terms, units, None)
+    rest = iter(used.tolist())
+    return [
+        replace(row, amount=max(row.amount - next(rest), 0.0)) if own else row
+        for row, own in zip(limits, counted, strict=True)
+    ]
+
+
+def _by_rules(batch: Batch, limits: list[Row], units: Floats, reason: str) -> GroupPlan:
+    """The plan of today's orders by rules, with the shared limits that it breaks named."""
     alone = batch.solve()
     caps = [row for row in limits if row.price is None and row.basis != "stock"]
     use = make_columns(caps, batch.terms, units[None], np.zeros((1, batch.n)), None).use.sum(axis=0)
     over = Master(batch.n, caps).violation(use)
     broken = [f"{row.label} by {number(v)} {row.measure}" for row, v in zip(caps, over, strict=True) if v > 0]
-    reason = f"policy {job.policy} decides item by item"
     if broken:
-        reason += "; shared limits it does not keep: " + ", ".join(broken)
+        reason += "; shared limits not kept: " + ", ".join(broken)
     cost, bound = float(batch.appraise(units[None]).sum()), float(alone.priced.sum())
     return GroupPlan(units, units, "heuristic", cost, min(bound, cost), 0, reason=reason, binding=[""] * batch.n)

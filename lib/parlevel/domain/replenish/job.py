@@ -10,6 +10,7 @@ from parlevel.domain.periods import Period
 from parlevel.domain.replenish.constraints.resource import Row, expand
 from parlevel.domain.replenish.packed import Items
 from parlevel.domain.replenish.plan import Settings
+from parlevel.domain.replenish.registry import AUTO
 from parlevel.domain.replenish.solvers.outcome import Effort
 
 
@@ -22,8 +23,8 @@ class Job:
         period: length of a period.
         settings: of the item plans.
         effort: of the group's solve.
-        policy: registry name; "optimal" plans the whole group, others decide item by item.
-        parameters: of the policy.
+        policy: registry name; "optimal" plans the whole group, others decide item by item; "auto": the items' own.
+        parameters: of the policy; with "auto", name -> parameters.
         shared: limits that hold over several groups, as rows of the contract `resources`.
         prices: label of a shared row -> money per unit of its measure.
     """
@@ -36,6 +37,11 @@ class Job:
     parameters: Mapping[str, Any] = field(default_factory=dict)
     shared: tuple[Mapping[str, Any], ...] = ()
     prices: Mapping[str, float] = field(default_factory=dict)
+
+    def parameters_of(self, name: str) -> Mapping[str, Any]:
+        """Parameters of one policy."""
+        found: Mapping[str, Any] = self.parameters[name] if self.policy == AUTO else self.parameters
+        return found
 
 
 def shared_rows(items: Items, job: Job) -> list[Row]:

@@ -119,7 +119,7 @@ def _common(items: Items, at: Ints, step: Ints, quantity: Floats, job: Job) -> d
         "order_qty": quantity,
         "order_value": quantity * items.terms.unit_cost[at],
         "receipt_date": to_date(date + items.terms.lead_time[at], job.period),
-        "policy": [job.policy] * len(at),
+        "policy": [items.policies[k] or job.policy for k in at],
         "assumed": items.assumed[at],
     }
 

@@ -44,6 +44,8 @@ PACKED: tuple[Column, ...] = (
     Column("order_weekdays", "array<int>", "1 = Monday .. 7; null: any"),
     Column("season_steps", "int", "periods until the season is over; null: it has none"),
     Column("leftover_value", "double", "of a unit after its season; null: nothing", "money / unit"),
+    Column("asked", "double", "service that the series' policy is asked for in place of its target; null: its target"),
+    Column("policy", "string", "registry name of the series' own policy; null: it has none of its own"),
 )
 
 
@@ -58,6 +60,8 @@ class Items:
         assumed: (n,) stock or terms were assumed.
         drivers: (n,) what moves the forecast most, or None.
         state, forecast, terms: of all n items; the forecast is zero where not known.
+        asked: (n,) service to ask a policy for in place of the target, NaN where it is the target; empty: for all.
+        policies: (n,) registry names of the items' own policies, empty where an item has none.
         closing: (n,) the end of the season, not a maximum of the terms, limits the stock; empty where no item has one.
     """
 
@@ -70,11 +74,19 @@ class Items:
     forecast: Forecast
     terms: Terms
     closing: Bools = field(default_factory=lambda: np.zeros(0, bool))
+    policies: list[str] = field(default_factory=list)
+    asked: Floats = field(default_factory=lambda: np.zeros(0))
 
     @property
     def n(self) -> int:
         """Items."""
         return len(self.known)
+
+    def for_policies(self) -> Terms:
+        """The terms that policies decide by: their target is the service asked for."""
+        if not len(self.asked) or np.isnan(self.asked).all():
+            return self.terms
+        return replace(self.terms, target=np.where(np.isnan(self.asked), self.terms.target, self.asked))
 
 
 def unpack(rows: pa.Table, horizon: int) -> Items:
@@ -91,7 +103,9 @@ def unpack(rows: pa.Table, horizon: int) -> Items:
     assumed = np.array(rows["assumed"].to_pylist(), bool)
     drivers = rows["drivers"].to_pylist()
     state, forecast = _state(rows, horizon), _forecast(rows, known, horizon)
-    return Items(names, known, missing, assumed, drivers, state, forecast, _terms(rows))
+    policies = [name or "" for name in rows["policy"].to_pylist()]
+    made = Items(names, known, missing, assumed, drivers, state, forecast, _terms(rows))
+    return replace(made, policies=policies, asked=_numbers(rows, "asked"))
 
 
 def _numbers(rows: pa.Table, name: str) -> Floats:

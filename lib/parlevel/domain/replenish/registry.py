@@ -20,6 +20,12 @@ POLICIES: dict[str, str] = {
     "wagner_whitin": "parlevel.domain.replenish.policies.wagner_whitin:WagnerWhitin",
 }
 
+OPTIMAL = "optimal"
+"""The policy that plans the items of a group together."""
+
+AUTO = "auto"
+"""In place of a policy: each series has the policy that cost its segment least after past cutoffs."""
+
 
 def policy(name: str, **parameters: Any) -> Policy:
     """A new policy of that name.
