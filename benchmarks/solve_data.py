@@ -124,7 +124,8 @@ def block(number: int, n: int, suppliers: int, horizon: int, seed: int) -> pa.Ta
         "order_cost": np.round(0.05 + 0.02 * case * cost, 2), "target": np.full(n, 0.95),
         "unit_weight": np.round(rng.lognormal(-0.5, 0.6, n), 3), "unit_volume": np.ones(n), "lead_time": lead,
         "review_period": review, "shelf_life": pa.nulls(n), "frozen_periods": pa.nulls(n),
-        "order_weekdays": pa.nulls(n), "season_steps": pa.nulls(n), "leftover_value": pa.nulls(n), "policy": pa.nulls(n), "asked": pa.nulls(n),
+        "order_weekdays": pa.nulls(n), "season_steps": pa.nulls(n), "leftover_value": pa.nulls(n),
+        "policy": pa.nulls(n), "asked": pa.nulls(n),
     }  # fmt: skip
     schema = arrow_schema(PACKED)
     arrays = [pa.array(values[f.name]).cast(f.type) for f in schema]
