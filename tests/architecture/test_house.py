@@ -153,3 +153,9 @@ def test_an_entry_of_spark_without_delta_becomes_a_message(monkeypatch: pytest.M
     monkeypatch.setattr(runner, "run", no_delta)
     with pytest.raises(EnvironmentFault, match="spark-submit --jars"):
         entry._run(load(), ["clean"], force=False)
+
+
+def test_no_two_test_files_share_a_name() -> None:
+    """They are no packages: pytest would import the first and refuse the second, but only when both are asked for."""
+    names = [path.name for path in (rules.ROOT / "tests").rglob("test_*.py")]
+    assert sorted({name for name in names if names.count(name) > 1}) == []
