@@ -31,6 +31,7 @@ from parlevel.spark.balance import Assignment, longest_first
 from parlevel.spark.grouped import apply_groups
 from parlevel.spark.scratch import Scratch
 from parlevel.spark.session import cores
+from parlevel.spark.sums import exact_sum
 from parlevel.spark.tables import Tables
 
 log = logging.getLogger(__name__)
@@ -166,9 +167,9 @@ def _report(tables: Tables, n_series: int) -> str:
     groups = report.where("supplier_id <> '*'")
     status = groups.groupBy("status").count().orderBy("status").collect()  # bounded: five
     total = groups.agg(
-        F.round(F.sum(F.col("order_value").cast("decimal(38,6)")), 0).alias("value"),
-        F.sum(F.col("objective").cast("decimal(38,6)")).alias("objective"),
-        F.sum(F.col("bound").cast("decimal(38,6)")).alias("bound"),
+        F.round(exact_sum("order_value"), 0).alias("value"),
+        exact_sum("objective").alias("objective"),
+        exact_sum("bound").alias("bound"),
     ).head(1)[0]
     today = plan.where("order_qty > 0").agg(F.min("order_date")).head(1)[0][0]
     gap = float(total["objective"] - total["bound"]) / max(abs(float(total["bound"])), 1e-9) if total["bound"] else 0.0
