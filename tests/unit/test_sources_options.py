@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 from parlevel.config import Config, load
 from parlevel.errors import ConfigError, DataError, ParlevelError
 from parlevel.sources.registry import source
+from parlevel.sources.user_files import first_look
 from parlevel.sources.user_options import Options, TableOptions, check, date_format
 
 
@@ -123,6 +125,9 @@ def test_a_place_alone_names_no_series_and_the_files_columns_are_shown(tmp_path:
         ("sku,day,qty\na,2024-01-01,1\n", {"sales": "qtty"}, r"has no column 'qtty'\. Did you mean 'qty'"),
         ("sku;day;qty\na;2024-01-01;1\n", {}, r"has one column only, 'sku;day;qty', when cut at ','.*delimiter: ';'"),
         ("", {}, "is empty"),
+        ("\n \n", {}, r"no column 'sku'"),
+        ("sku,day,qty,qty\n", {}, r"tables\.sales: .*sales\.csv has the column name 'qty' 2 times\. Name each column"),
+        ("sku,day,qty, QTY\n", {}, r"has the column name 'qty' 2 times \(QTY, qty: case makes no difference\)\. Name"),
     ],
 )
 def test_columns_and_delimiter_are_checked_without_spark(
@@ -133,6 +138,44 @@ def test_columns_and_delimiter_are_checked_without_spark(
     columns = {"series_id": "sku", "date": "day", "sales": "qty", **changes}
     with pytest.raises(ParlevelError, match=message):
         make("tables", {"tables": {"sales": {"path": str(file), "columns": columns}}})
+
+
+@pytest.mark.parametrize(
+    ("text", "options", "names"),
+    [
+        ('\ufeff"sku",day , qty\r\na,1,2\r\n', {}, ["sku", "day", "qty"]),
+        ("\n\nsku,day,qty\n", {}, ["sku", "day", "qty"]),
+        ('sku,"day, or ""date""",qty\n', {}, ["sku", 'day, or "date"', "qty"]),
+        ('sku,"day\nof sale",qty\n', {"multiline": True}, ["sku", "day\nof sale", "qty"]),
+        ("sku||day|week||qty\n", {"delimiter": "||"}, ["sku", "day|week", "qty"]),
+        ("sku.+day.+qty\n", {"delimiter": ".+"}, ["sku", "day", "qty"]),
+        ("sku\tday\tqty\n", {"delimiter": "\\t"}, ["sku", "day", "qty"]),
+        ("größe,tag\n", {"encoding": "latin-1"}, ["größe", "tag"]),
+        ("sku,,day,,qty\n", {}, ["sku", "day", "qty"]),
+        ("sku,day,qty,note,note\n", {"columns": SALES["columns"]}, ["sku", "day", "qty", "note", "note"]),
+    ],
+)
+@pytest.mark.parametrize("packed", [False, True])
+def test_the_header_is_read_as_spark_reads_it(
+    tmp_path: Path, text: str, options: dict[str, Any], names: list[str], packed: bool
+) -> None:
+    raw = text.encode(options.get("encoding", "utf-8"))
+    file = tmp_path / ("sales.csv.gz" if packed else "sales.csv")
+    file.write_bytes(gzip.compress(raw) if packed else raw)
+    assert first_look(TableOptions(path=str(file), **options), "here") == names
+
+
+def test_a_folder_without_a_data_file_is_refused_in_words(tmp_path: Path) -> None:
+    (tmp_path / "_SUCCESS").write_text("{}")
+    for kind in ("csv", "parquet"):
+        with pytest.raises(DataError, match=r"here\.path: .* has no data file"):
+            first_look(TableOptions(path=str(tmp_path), format=kind), "here")
+
+
+def test_a_packed_file_that_is_cut_short_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "sales.csv.gz").write_bytes(gzip.compress(b"sku,day,qty\n" * 100)[:20])
+    with pytest.raises(DataError, match="cannot be read as csv"):
+        first_look(TableOptions(path=str(tmp_path / "sales.csv.gz")), "here")
 
 
 def test_a_file_that_is_not_what_its_name_says_is_refused_without_spark(tmp_path: Path) -> None:

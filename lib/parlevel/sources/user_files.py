@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import bz2
+import csv
 import glob
-from collections.abc import Iterable
+import gzip
+import zlib
+from collections.abc import Callable, Iterable
+from itertools import dropwhile, islice
 from pathlib import Path
+from typing import Any
 
-import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 from deltalake import DeltaTable
@@ -22,6 +27,9 @@ from parlevel.sources.user_options import TableOptions
 
 BROKEN = "_broken_line"
 DELIMITERS = {",": "','", ";": "';'", "\t": "'\\t'", "|": "'|'"}
+# Packed files that Spark reads too, told by the ending.
+OPENERS: dict[str, Callable[..., Any]] = {".gz": gzip.open, ".bz2": bz2.open}
+CUT = "\x1f"  # stands for a delimiter of several characters, which csv does not know
 SUFFIXES = {".csv": "csv", ".txt": "csv", ".tsv": "csv", ".gz": "csv", ".parquet": "parquet", ".pq": "parquet"}
 
 
@@ -92,22 +100,50 @@ def first_look(table: TableOptions, where: str) -> list[str]:
     """The columns of a local file, without Spark, so that a wrong name or delimiter is told at once.
 
     Raises:
-        DataError: it cannot be opened as what it is said to be.
-        SchemaError: a CSV file has one column only because it is cut at the wrong character.
+        DataError: it cannot be opened as what it is said to be, or there is nothing in it.
+        SchemaError: a CSV file has one column only because it is cut at the wrong character, or a name repeatedly.
     """
     kind = format_of(table, where)
     files = [file for file in local_files(table.path, where) if not file.name.startswith(("_", "."))]
+    files = [file for file in files if file.stat().st_size]
+    if not files and kind != "delta":
+        raise DataError(f"{where}.path: {table.path} has no data file (names that start with _ or . do not count).")
     try:
         if kind == "delta":
             return [field.name for field in DeltaTable(table.path).schema().fields]
         if kind == "parquet":
             return list(pq.read_schema(files[0]).names)
-        frame = pd.read_csv(files[0], sep=table.delimiter, encoding=table.encoding, nrows=0, dtype=str, quotechar='"')
-    except (OSError, ValueError, LookupError, pa.ArrowException, DeltaError) as error:
+        names = _header(files[0], table)
+    except (OSError, ValueError, LookupError, EOFError, csv.Error, zlib.error, pa.ArrowException, DeltaError) as error:
         raise DataError(f"{where}.path: {table.path} cannot be read as {kind}: {error}") from error
-    names = [str(name).lstrip("\ufeff").strip() for name in frame.columns]
     _check_delimiter(names, table, where)
-    return names
+    _check_repeated(names, table, where)
+    return [name for name in names if name]
+
+
+def _header(file: Path, table: TableOptions) -> list[str]:
+    """The column names of a CSV file as Spark reads them: the first line that is not blank, quotes heeded."""
+    mark = table.delimiter.replace("\\t", "\t")
+    cut = mark if len(mark) == 1 else CUT
+    with OPENERS.get(file.suffix.lower(), open)(file, "rt", encoding=table.encoding, newline="") as text:
+        lines = dropwhile(lambda line: not line.strip(), (line.lstrip("\ufeff").replace(mark, cut) for line in text))
+        # Only with multiline may a name in quotes go on in the next line.
+        rows = csv.reader(lines if table.multiline else islice(lines, 1), delimiter=cut, quotechar='"')
+        return [name.replace(cut, mark).strip() for name in next(rows, [])]
+
+
+def _check_repeated(names: list[str], table: TableOptions, where: str) -> None:
+    """Spark numbers repeated names, upper and lower case alike, so that none is found under the name it has."""
+    plain = [name.lower() for name in names]
+    mapped = [part for value in table.columns.values() for part in ([value] if isinstance(value, str) else value)]
+    for name in mapped or names:
+        times = plain.count(name.lower())
+        if name and name in names and times > 1:
+            spelt = {other for other in names if other.lower() == name.lower()}
+            alike = f" ({', '.join(sorted(spelt))}: case makes no difference)" if len(spelt) > 1 else ""
+            raise SchemaError(
+                f"{where}: {table.path} has the column name {name!r} {times} times{alike}. Name each column once."
+            )
 
 
 def open_file(spark: SparkSession, table: TableOptions, where: str) -> DataFrame:
