@@ -4,7 +4,7 @@ GLOP prices what is shared; the dynamic programme answers with each item's cheap
 both a new column and a lower bound that holds for every plan of the group; the loop stops at the gap asked for. Plans
 are then priced for whole trucks and repaired; in small groups an integer program picks them. Source: Gilmore & Gomory
 (1961); Farley (1990) for the bound on the way; Wentges (1997) for pricing at a point between the best and the newest
-duals.
+duals; `fill` makes plans that fit what is left of a capacity.
 """
 
 from __future__ import annotations
@@ -18,9 +18,10 @@ from parlevel.domain.replenish.batch import Batch, StepPlans, StepPrices
 from parlevel.domain.replenish.constraints.attainable import attainable
 from parlevel.domain.replenish.constraints.resource import CAPACITIES, Row
 from parlevel.domain.replenish.solvers.binding import binding
+from parlevel.domain.replenish.solvers.fill import fill
 from parlevel.domain.replenish.solvers.linear import WORK, solve_integer, solve_linear
 from parlevel.domain.replenish.solvers.master import Columns, Master, make_columns
-from parlevel.domain.replenish.solvers.outcome import Effort, GroupPlan
+from parlevel.domain.replenish.solvers.outcome import SAID, Effort, GroupPlan
 from parlevel.domain.replenish.solvers.pricing import item_charges, seeds, step_prices
 from parlevel.domain.replenish.solvers.repair import repair
 from parlevel.errors import SolverError
@@ -61,8 +62,7 @@ class _Group:
 
     def __init__(self, batch: Batch, rows: list[Row], tolls: list[Row], effort: Effort) -> None:
         self.batch, self.rows, self.tolls, self.effort = batch, rows, tolls, effort
-        self.started = time.monotonic()
-        self.with_stock = any(row.basis == "stock" for row in (*rows, *tolls))
+        self.started, self.with_stock = time.monotonic(), any(row.basis == "stock" for row in (*rows, *tolls))
         charge = np.array([[row.price or 0.0 for row in tolls]])
         self.base = step_prices(batch, tolls, charge, self.with_stock)
         self.columns, self.free = self._solve([self.base])
@@ -118,21 +118,24 @@ class _Group:
         if broken:
             self.note = self.note or "limits were still broken after the last round"
             return swapped, "heuristic"
-        return (swapped, status) if self._value(swapped) < self._value(chosen) else (chosen, status)
+        best = swapped if self._value(swapped) < self._value(chosen) else chosen
+        if not self._close(best):
+            best = fill(self.whole, self.columns, best, self.batch, self._charges, self.with_stock)
+            # What one item alone would not gain, several may.
+            picked, _, found = (best, None, "") if self._large() else self._pick(best)
+            best = picked if found == "integer" and self._value(picked) < self._value(best) else best
+        return best, status
 
     def _charges(self, units: Floats, stock: Floats | None) -> Floats:
         """(..., n) what plans (..., n, h) pay at outside prices."""
         return item_charges(self.tolls, [row.price or 0.0 for row in self.tolls], self.batch.terms, units, stock)
 
+    def _large(self) -> bool:
+        return self.batch.n * max(1, len(self.master.gates)) > LARGE
+
     def _words(self, status: str) -> str:
-        said = {
-            "optimal": f"within {100 * self.effort.max_gap:g} % of the bound",
-            "feasible": "the bound is further away than the gap asked for",
-            "heuristic": "plans of single items, repaired",
-        }[status]
-        if not self.watched:
-            return self.note
-        return f"{said}; {self.note}" if self.note else said
+        said = SAID[status].format(gap=100 * self.effort.max_gap)
+        return self.note if not self.watched else f"{said}; {self.note}" if self.note else said
 
     def _broken(self, chosen: Ints) -> set[int]:
         """Rows that a choice of columns breaks."""
@@ -160,10 +163,9 @@ class _Group:
             self.rounds += 1
             self.share = relaxation.x[: len(self.columns.item)]
             self.gates = relaxation.x[len(self.columns.item) :]
-            price, link = self.master.split_duals(relaxation.duals)
-            points = [(price, link)]
+            points = [self.master.split_duals(relaxation.duals)]
             if self.best is not None:
-                points.append((0.5 * price + 0.5 * self.best[0], 0.5 * link + 0.5 * self.best[1]))
+                points.append(((points[0][0] + self.best[0]) / 2, (points[0][1] + self.best[1]) / 2))
             new = self._price(points)
             if new == 0 or relaxation.value - self.bound <= 0.1 * self.effort.max_gap * max(abs(self.bound), 1e-9):
                 return
@@ -177,8 +179,7 @@ class _Group:
         if self._value(rounded) - self.bound <= 0.5 * self.effort.max_gap * max(abs(self.bound), 1e-9):
             return rounded, "rounded"
         rounded, found = self._dive(rounded)
-        large = self.batch.n * max(1, len(self.master.gates)) > LARGE
-        if found == "rounded" and (large or self._close(rounded)):
+        if found == "rounded" and (self._large() or self._close(rounded)):
             return rounded, found
         chosen, gates, status = self._pick(rounded)
         if self._value(rounded) < self._value(chosen) and found == "rounded":
@@ -221,8 +222,7 @@ class _Group:
         program, work = self.master.program(columns), WORK[self.effort.solver]
         cheapest, nothing = self.columns.cheapest(self.batch.n), np.zeros(0)
         try:
-            seconds = max(self.left(), 0.1 * self.effort.time_limit)
-            gap = 0.25 * self.effort.max_gap
+            seconds, gap = max(self.left(), 0.1 * self.effort.time_limit), 0.25 * self.effort.max_gap
             found = solve_integer(program, self.effort.solver, gap, seconds, extra=work)
         except SolverError as error:
             self.note = str(error)
@@ -282,12 +282,12 @@ class _Group:
     def _price(self, points: list[Point]) -> int:
         """Add columns at several duals; keeps the best bound and the duals that gave it. Returns how many were new."""
         found, plans = self._solve([self._prices(*point) for point in points])
-        for at, (price, link) in enumerate(points):
-            bound = float(plans.priced[at].sum()) + self.master.constant(price, link)
+        for at, point in enumerate(points):
+            bound = float(plans.priced[at].sum()) + self.master.constant(*point)
             if bound > self.bound or self.best is None:
-                self.best = (price, link)
+                self.best = point
             if bound > self.bound:
-                self.bound, self.prices = bound, (price, link)
+                self.bound, self.prices = bound, point
         return self.columns.add(found)
 
     def _prices(self, price: Floats, link: Floats) -> StepPrices:

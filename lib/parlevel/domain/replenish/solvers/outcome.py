@@ -6,6 +6,13 @@ from dataclasses import dataclass, field
 
 from parlevel.domain.replenish.base import Floats
 
+SAID = {
+    "optimal": "within {gap:g} % of the bound",
+    "feasible": "the bound is further away than the gap asked for",
+    "heuristic": "plans of single items, repaired",
+}
+"""What a status says of a group's plan; `gap` in percent."""
+
 
 @dataclass(frozen=True)
 class Effort:

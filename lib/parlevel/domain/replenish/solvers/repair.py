@@ -29,7 +29,7 @@ def repair(master: Master, columns: Columns, chosen: Ints, swaps: int = 2000) ->
         total = columns.use[chosen].sum(axis=0)
         now = (master.violation(total) / scale).sum()
         if now <= 0:
-            return _improve(master, columns, chosen, swaps)
+            return improve(master, columns, chosen, swaps)
         after = total + columns.use - columns.use[chosen[columns.item]]
         gain = now - (_violations(master, after) / scale).sum(axis=1)
         worse = columns.cost - columns.cost[chosen[columns.item]]
@@ -64,7 +64,7 @@ def _cheapest(columns: Columns, allowed: Bools, fallback: Ints) -> Ints:
     return out
 
 
-def _improve(master: Master, columns: Columns, chosen: Ints, swaps: int) -> Ints:
+def improve(master: Master, columns: Columns, chosen: Ints, swaps: int) -> Ints:
     """Swap while that lowers the cost and breaks nothing."""
     chosen = chosen.copy()
     for _ in range(swaps):
