@@ -14,13 +14,12 @@ from pyspark.sql import functions as F
 
 from parlevel.config import Config
 from parlevel.errors import ConfigError, DataError, SchemaError
-from parlevel.pipeline.dates import check_last, find_span
+from parlevel.pipeline.dates import Span, check_last, find_span, within
 from parlevel.registry import nearest
 from parlevel.schemas import contract, of_stage
 from parlevel.sources import assumed, complete, suppliers
 from parlevel.sources.base import contract_frame, rows_frame
 from parlevel.sources.registry import source
-from parlevel.spark.periods import period_index
 from parlevel.spark.scratch import Scratch
 from parlevel.spark.tables import Tables, conform
 
@@ -43,8 +42,9 @@ def run(tables: Tables, cfg: Config) -> str:
     try:
         frames = check(origin.load(tables.spark))
         written = _write_given(tables, frames)
-        cutoff = find_cutoff(tables.read("sales"), cfg)
-        notes = _write_ruled(tables, {name: frames[name] for name in RULED if name in frames}, cutoff, cfg)
+        span = find_span(tables.read("sales"), cfg.calendar.period)
+        cutoff = find_cutoff(tables.read("sales"), cfg, span)
+        notes = _write_ruled(tables, {name: frames[name] for name in RULED if name in frames}, cutoff, span, cfg)
     finally:
         origin.release()
     _assert_counts(tables)
@@ -100,10 +100,11 @@ def _write_given(tables: Tables, frames: Mapping[str, DataFrame]) -> dict[str, i
     return counts
 
 
-def _write_ruled(tables: Tables, given: Mapping[str, DataFrame], cutoff: date, cfg: Config) -> list[str]:
+def _write_ruled(tables: Tables, given: Mapping[str, DataFrame], cutoff: date, span: Span, cfg: Config) -> list[str]:
     """Write terms, stock and shared limits: as given, completed by rule."""
     read = tables.read
-    known = assumed.profile(read("series"), read("sales"), read("products"), read("prices"), cutoff, cfg)
+    sales = within(read("sales"), span, cfg.calendar.period)
+    known = assumed.profile(read("series"), sales, read("products"), read("prices"), cutoff, cfg)
     with Scratch(tables.spark, cfg, "sources-rules") as scratch:
         profiles = scratch.keep(suppliers.assign(known, cfg))
         terms = assumed.supply_terms(profiles, cfg)
@@ -132,15 +133,20 @@ def _write(tables: Tables, name: str, df: DataFrame) -> int:
     return tables.write(name, df, files=1 if name in ONE_FILE else None)
 
 
-def find_cutoff(sales: DataFrame, cfg: Config) -> date:
+def find_cutoff(sales: DataFrame, cfg: Config, span: Span | None = None) -> date:
     """The last period to learn from; also checks that the sales are as coarse as the period.
+
+    Args:
+        sales: contract `sales`.
+        cfg: the configuration.
+        span: where the sales lie, if that is known already.
 
     Raises:
         ConfigError: the cutoff leaves no sales, or the dates look like longer periods than the configured.
         DataError: no sales row has a date, or the last date lies far from all others.
     """
-    span, index = find_span(sales, cfg.calendar.period), period_index(F.col("date"), cfg.calendar.period)
-    dates = sales.where(index.between(span.first, span.last)).select("date").distinct()
+    span = span or find_span(sales, cfg.calendar.period)
+    dates = within(sales, span, cfg.calendar.period).select("date").distinct()
     row = dates.agg(
         F.min("date").alias("first"),
         F.max("date").alias("last"),
