@@ -121,6 +121,22 @@ def test_names_from_the_data_cannot_become_markup(built: Path, tmp_path: Path):
     assert payload["rows"][0][payload["columns"].index("name")] == evil
 
 
+def test_a_wide_gap_to_the_bound_is_named(tmp_path: Path):
+    root = sample.build(tmp_path / "w")
+    solve = {
+        "location_id": "S0", "n_items": 5, "status": "feasible", "objective": 4.43, "bound": 1.0, "rounds": 3,
+        "seconds": 0.4, "order_value": 300.0, "relaxed": [], "prices": [], "reason": "time limit",
+    }  # fmt: skip
+    groups = [(None, "757"), (0.02, "758"), (3.43, "759"), (3.43, "75")]
+    rows = [{**solve, "solve_group": name, "supplier_id": name, "gap": gap} for gap, name in groups]
+    sample.write(root, "plan_report", rows)
+    text = render(open_warehouse(root), sample.config(root)).replace("\u00a0", " ")
+    assert "solved within all constraints; largest gap to the bound 343.0 %, supplier 759" in text
+    sample.write(root, "plan_report", rows[:2])
+    text = render(open_warehouse(root), sample.config(root)).replace("\u00a0", " ")
+    assert "2 of 2 supplier groups solved within all constraints; largest gap 2.00 %<" in text
+
+
 def test_titles_say_the_numbers_of_the_tables(html: str):
     text = html.replace("\u00a0", " ")
     assert "The plan would have cost 22.8 % less than the history-based policy" in text

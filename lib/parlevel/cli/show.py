@@ -167,7 +167,10 @@ def show_summary(summary: Summary, screen: Console) -> None:
         before = stage
     screen.print(counts)
     if summary.kpis:
-        title = f"Worth of the plan: {summary.policy} against {summary.baseline}, simulated after past cutoffs"
+        title = (
+            f"Worth of the plan: {summary.policy} against {summary.baseline}, simulated after past cutoffs "
+            "item by item, without shared limits"
+        )
         kpis = Table(title=title, title_justify="left", header_style="bold")
         kpis.add_column("")
         for name in (summary.policy, summary.baseline, "change"):

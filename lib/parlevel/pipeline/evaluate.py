@@ -50,7 +50,7 @@ def run(tables: Tables, cfg: Config) -> str:
 
 
 def own_plays(cfg: Config) -> Plays:
-    """What every series is played with: the policy in use, the baseline, and the policy in use told what came."""
+    """What every series is played with: the policy in use, the baseline, and `optimal` told what came."""
     sure = {"season": season_of(cfg), "n_paths": 8, "passes": 2}
     return {
         (cfg.replenish.policy, ""): Setting(cfg.replenish.policy, parameters_of(cfg.replenish.policy, cfg)),

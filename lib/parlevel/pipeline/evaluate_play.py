@@ -30,7 +30,7 @@ from parlevel.spark.session import cores
 from parlevel.spark.sums import exact_sum
 
 CHOSEN = "chosen"  # model name of the forecasts that the pipeline itself would have used
-PERFECT = "perfect_forecast"  # the policy in use, told the demand that came: what better forecasts could still save
+PERFECT = "perfect_forecast"  # `optimal` told the demand that came, whatever the policy in use
 DAYS = {"day": 1.0, "week": 7.0, "month": 30.4375}
 SERIES_SUMS: tuple[Column, ...] = (
     Column("policy", "string", "registry name, or perfect_forecast"),

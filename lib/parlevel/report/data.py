@@ -154,6 +154,7 @@ def solves(house: Warehouse) -> tuple[list[Row], list[Row]]:
         return [], []
     by_status = house.rows(
         "SELECT status, count(*) AS solves, CAST(sum(n_items) AS BIGINT) AS items, max(gap) AS worst_gap, "
+        "max_by(supplier_id, (gap, supplier_id)) FILTER (WHERE gap IS NOT NULL) AS worst_supplier, "
         "sum(seconds) AS seconds, sum(order_value) AS order_value FROM plan_report WHERE supplier_id <> '*' "
         "GROUP BY status ORDER BY solves DESC, status"
     )

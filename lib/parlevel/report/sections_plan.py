@@ -32,9 +32,11 @@ ORDER_COLUMNS = (
     ("why", "reason", "text", "why"),
 )
 PERFECT = "perfect_forecast"
-"""The policy in use with the demand that came for a forecast, as the evaluate stage plays it."""
+"""`optimal` with the demand that came for a forecast, as the evaluate stage plays it, whatever the policy in use."""
 PRINTED = 25
 """Order lines that stand in the page without JavaScript."""
+WIDE = 0.1
+"""Gap to the bound above which the title of the solves says whose it is."""
 PROJECTIONS = 6
 """Series whose stock is drawn."""
 
@@ -57,13 +59,13 @@ def policies(house: Warehouse, cfg: Config, say: Words) -> Section:
             f"{share(base['fill_rate'])}"
         )
     out.lead = (
-        f"Each policy decided every review from what was known then, and lived through what came: "
-        f"{plural(rows[0]['cutoffs'], 'period')} of {say.periods(rows[0]['n_periods'])}, "
-        f"{plural(rows[0]['n_series'], 'series', 'series')}, lead times and case packs included; unmet demand is lost "
-        "unless the terms say otherwise."
+        "Each policy decided every review from what was known then, item by item without shared limits (budget, trucks,"
+        f" capacities, supplier minimums), and lived through what came: {plural(rows[0]['cutoffs'], 'period')} of "
+        f"{say.periods(rows[0]['n_periods'])}, {plural(rows[0]['n_series'], 'series', 'series')}, lead times and case "
+        "packs included; unmet demand is lost unless the terms say otherwise."
     )
     if PERFECT in by:
-        out.lead += f" {PERFECT}: the plan's policy told the demand that came, which no forecast can beat by much."
+        out.lead += f" {PERFECT}: optimal told the demand that came, which no forecast can beat by much."
     out.lead += (
         " Replenishment accuracy: how close the units ordered came to those that perfect knowledge would have ordered; "
         "safety stock counts against it, so more service means less of it."
@@ -144,9 +146,8 @@ def order_plan(house: Warehouse, cfg: Config, say: Words) -> Section:
     out.lead = (
         f"For {plural(about['n_series'], 'series', 'series')}. Every line says why it is there; the download also has "
         "the inventory position, the demand over the protection interval and the safety stock. The plan has "
-        f"{plural(about['all_lines'], 'line')} worth {say.money(about['all_value'])} over the horizon, but that is no "
-        "purchase budget: lines after the first order date must cover every course that demand may take until then, "
-        "and each is decided again once the demand before it is known."
+        f"{plural(about['all_lines'], 'line')} worth {say.money(about['all_value'])} over the horizon. Lines after "
+        "the first order date are expected quantities: each is decided again at its review by what has sold until then."
     )
     if about["all_lines"] > len(rows):
         out.note = (
@@ -202,8 +203,8 @@ def inventory(house: Warehouse, cfg: Config, say: Words) -> Section:
         return out
     out.lead = (
         f"The {len(rows)} series with the largest orders: expected stock with the range that holds in 9 of 10 cases, "
-        "and receipts (open orders and planned ones) as bars. Later orders are decided again at each review, so what "
-        "will happen far ahead varies less than the range shown."
+        "and receipts (open orders and planned ones) as bars. The range takes into account that later orders are "
+        "revised at each review to what has sold."
     )
     pictures = []
     for row in rows:
@@ -238,11 +239,16 @@ def solves(house: Warehouse, cfg: Config, say: Words) -> Section:
         return out
     total = sum(row["solves"] for row in by_status)
     good = sum(row["solves"] for row in by_status if row["status"] in ("optimal", "feasible"))
-    gaps = [row["worst_gap"] for row in by_status if row["worst_gap"] is not None]
+    gaps = [row for row in by_status if row["worst_gap"] is not None]
+    worst = max(gaps, key=lambda row: row["worst_gap"], default=None)
     whole = next((row for row in rows if row["supplier_id"] == "*"), None)
-    tail = f"; largest gap {share(max(gaps), 2)}" if gaps else ""
+    tail = ""
     if whole and whole["gap"] is not None:
         tail = f"; the whole plan costs at most {share(whole['gap'], 2)} more than any plan must"
+    if worst and worst["worst_gap"] > WIDE:
+        tail += f"; largest gap to the bound {share(worst['worst_gap'])}, supplier {worst['worst_supplier']}"
+    elif worst and not tail:
+        tail = f"; largest gap {share(worst['worst_gap'], 2)}"
     out.title = f"{good:,} of {plural(total, 'supplier group')} solved within all constraints{tail}"
     out.lead = (
         "One solve per supplier and location. Gap = how much the plan could cost above the proven bound at most. "
