@@ -23,7 +23,7 @@ def cfg(tmp_path: Path) -> Config:
 
 
 def sales(spark: SparkSession, *rows: tuple[str, int, float]):
-    data = [(sid, dt.date(2024, 1, day), units, None) for sid, day, units in rows]
+    data = [(sid, dt.date(2024, 1, day), units, None, None) for sid, day, units in rows]
     return spark.createDataFrame(data, spark_schema(contract("sales")))
 
 
