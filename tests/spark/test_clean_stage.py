@@ -255,9 +255,7 @@ def test_several_dates_years_later_are_asked_about_not_believed(spark, tmp_path)
     cfg = load(sets=[f"paths.warehouse={tmp_path}", "calendar.horizon=5"])
     later = [("s0", date(2035, 3, day), 1.0, None) for day in range(1, 5)]
     sales = frames(spark, sales=[*GOOD, *later])["sales"]
-    with pytest.raises(
-        DataError, match=r"last 4 days .* alone. Got 2035-03-01.*=2017-01-28 to leave"
-    ):
+    with pytest.raises(DataError, match=r"last 4 days .* alone. Got 2035-03-01.*=2017-01-28 to leave"):
         clean.find_window(sales, cfg)
 
 
