@@ -138,7 +138,7 @@ def test_set_up_refuses_an_environment_of_another_python(tmp_path: Path) -> None
     assert ".venv must hold Python 3.11. Got: Python 3.9.2. Delete it (rm -rf .venv)" in done.stderr
 
 
-def test_an_entry_of_spark_without_delta_becomes_a_message(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_entry_of_spark_without_delta_becomes_a_message(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     from pyspark.sql import SparkSession
 
     from parlevel.config import load
@@ -152,7 +152,7 @@ def test_an_entry_of_spark_without_delta_becomes_a_message(monkeypatch: pytest.M
     monkeypatch.setattr(session, "get_session", lambda _: object())
     monkeypatch.setattr(runner, "run", no_delta)
     with pytest.raises(EnvironmentFault, match="spark-submit --jars"):
-        entry._run(load(), ["clean"], force=False)
+        entry._run(load(sets=[f"paths.warehouse={tmp_path}"]), ["clean"], force=False)
 
 
 def test_no_two_test_files_share_a_name() -> None:
