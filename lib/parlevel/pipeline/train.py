@@ -50,6 +50,8 @@ from parlevel.spark.tables import Tables, spark_schema
 
 log = logging.getLogger(__name__)
 
+TOLD = 200  # groups whose choice the log tells one by one; of more, the table models does
+
 KINDS = ("models", "cv_scores", "backtest", "tuning")
 OUTPUT = union_columns(*(contract(name).data_columns for name in KINDS))
 
@@ -286,8 +288,9 @@ def _report(models: DataFrame, n_groups: int, cfg: Config) -> str:
     if lost and len(lost) == n_groups:
         raise DataError(f"no group could be trained: {offenders(lost, n_groups)}. Look at the notes in table models.")
     counts: dict[str, int] = {}
+    level = logging.INFO if n_groups <= TOLD else logging.DEBUG
     for row in found:
-        log.debug("group=%s: %s", row["group_id"], row["chosen"] or row["note"])
+        log.log(level, "group=%s: %s", row["group_id"], row["chosen"] or row["note"])
         counts[row["chosen"] or "nothing"] = counts.get(row["chosen"] or "nothing", 0) + 1
     words = ", ".join(f"{name} in {n}" for name, n in sorted(counts.items(), key=lambda pair: (-pair[1], pair[0])))
     tail = f"; not trained: {offenders(lost, n_groups)}" if lost else ""
