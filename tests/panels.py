@@ -15,6 +15,13 @@ CUTOFF = 17_000  # a Tuesday in 2016
 HARD = ("zero", "constant", "one", "three", "masked", "dying", "new")
 
 
+QUICK_TRAINING = [
+    "calendar.horizon=7", "train.folds=2", "train.fold_step=7", "features.lags=[1, 7]", "features.windows=[7, 28]",
+    "features.halflives=[7.0]",
+]  # fmt: skip
+"""Settings under which a stage train of a few small series takes seconds; candidates are the test's own."""
+
+
 def daily(n_series: int, n_periods: int, seed: int = 0, horizon: int = 14) -> Panel:
     """Daily counts with a weekly profile, a promotion channel that doubles demand, and a static level code."""
     rng = np.random.default_rng(seed)
@@ -109,3 +116,11 @@ def profile_rows(panel: Panel, groups: list[str], high_volume: list[bool]) -> pa
         values = given.get(field.name, [filler[str(field.type)]] * n)
         columns.append(pa.array(values, field.type))
     return pa.Table.from_arrays(columns, schema=schema)
+
+
+def one_group(n_series: int, n_periods: int, horizon: int) -> pa.Table:
+    """Rows of `features` as a worker of stage train gets them: one group, nothing left out."""
+    rows = features_rows(daily(n_series, n_periods, horizon=horizon))
+    rows = rows.append_column("group_id", pa.array(["g"] * n_series))
+    rows = rows.append_column("high_volume", pa.array([False] * n_series))
+    return rows.append_column("left_out", pa.nulls(n_series, pa.string()))

@@ -10,7 +10,7 @@ import pytest
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
-from panels import daily, features_rows, profile_rows
+from panels import QUICK_TRAINING, daily, features_rows, profile_rows
 from parlevel.config import load
 from parlevel.domain.forecast.registry import SHARED
 from parlevel.pipeline import forecast, train
@@ -22,8 +22,7 @@ pytestmark = pytest.mark.spark
 
 N, HORIZON = 24, 7
 SETTINGS = [
-    "calendar.horizon=7", "train.folds=2", "train.fold_step=7", "features.lags=[1, 7]", "features.windows=[7, 28]",
-    "features.halflives=[7.0]",
+    *QUICK_TRAINING,
     "train.candidates=[{model: seasonal_naive}, "
     "{model: boosting, scope: all, parameters: {rounds: 30, max_rows: 2000}}]",
 ]  # fmt: skip

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from pyspark.sql import SparkSession
 
-from panels import daily, features_rows, profile_rows
+from panels import QUICK_TRAINING, daily, features_rows, profile_rows
 from parlevel.config import load
 from parlevel.pipeline import forecast, train
 from parlevel.pipeline.train_tuning import ALL
@@ -18,8 +18,7 @@ pytestmark = pytest.mark.spark
 
 N, HORIZON, BUDGET_S = 24, 7, 60
 SETTINGS = [
-    "calendar.horizon=7", "train.folds=2", "train.fold_step=7", "features.lags=[1, 7]", "features.windows=[7, 28]",
-    "features.halflives=[7.0]",
+    *QUICK_TRAINING,
     "train.candidates=[{model: seasonal_naive}, {model: forest, parameters: {trees: 5, max_rows: 600}}, "
     "{model: boosting, scope: all, parameters: {rounds: 20, max_rows: 900}}]",
 ]  # fmt: skip

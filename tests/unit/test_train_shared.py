@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pyarrow as pa
 
-from panels import daily, features_rows
+from panels import QUICK_TRAINING, one_group
 from parlevel.config import load
 from parlevel.domain.forecast.registry import SHARED
 from parlevel.pipeline import train
@@ -13,17 +13,14 @@ from parlevel.pipeline.train_shared import learn, take_over
 
 HORIZON, N, NAME = 7, 24, f"{SHARED}boosting"
 SETTINGS = [
-    "calendar.horizon=7", "train.folds=2", "train.fold_step=7", "features.lags=[1, 7]", "features.windows=[7, 28]",
-    "features.halflives=[7.0]",
+    *QUICK_TRAINING,
     "train.candidates=[{model: seasonal_naive}, "
     "{model: boosting, scope: all, parameters: {rounds: 30, max_rows: 2000}}]",
 ]  # fmt: skip
 
 
 def group() -> pa.Table:
-    rows = features_rows(daily(N, 100, horizon=HORIZON))
-    rows = rows.append_column("group_id", pa.array(["g"] * N)).append_column("high_volume", pa.array([False] * N))
-    return rows.append_column("left_out", pa.nulls(N, pa.string()))
+    return one_group(N, 100, HORIZON)
 
 
 def learned() -> pa.Table:

@@ -8,7 +8,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from panels import daily, features_rows
+from panels import QUICK_TRAINING, one_group
 from parlevel.config import load
 from parlevel.domain.forecast.tune import Plan
 from parlevel.errors import ConfigError
@@ -18,17 +18,14 @@ from parlevel.schemas import contract
 
 N, HORIZON = 24, 7
 SETTINGS = [
-    "calendar.horizon=7", "train.folds=2", "train.fold_step=7", "features.lags=[1, 7]", "features.windows=[7, 28]",
-    "features.halflives=[7.0]",
+    *QUICK_TRAINING,
     "train.candidates=[{model: seasonal_naive}, {model: forest, parameters: {trees: 5, max_rows: 600}}, "
     "{model: boosting, scope: all, parameters: {rounds: 20, max_rows: 900}}]",
 ]  # fmt: skip
 
 
 def group() -> pa.Table:
-    rows = features_rows(daily(N, 150, horizon=HORIZON))
-    rows = rows.append_column("group_id", pa.array(["g"] * N)).append_column("high_volume", pa.array([False] * N))
-    return rows.append_column("left_out", pa.nulls(N, pa.string()))
+    return one_group(N, 150, HORIZON)
 
 
 @pytest.mark.parametrize(("said", "seconds"), [("90", 90), ("90s", 90), ("20m", 1200), ("1.5h", 5400), ("0", 0)])
