@@ -13,14 +13,11 @@ from pyspark.sql import functions as F
 
 from parlevel.config import Config
 from parlevel.domain.replenish.registry import AUTO
-from parlevel.errors import DataError
-from parlevel.pipeline.evaluate_play import Setting, parameters_of, segment, simulate, simulation_rows
-from parlevel.pipeline.replenish_baskets import basket_terms
-from parlevel.schemas import contract
-from parlevel.spark.tables import Tables, spark_schema
+from parlevel.pipeline.evaluate_play import Setting, parameters_of, segment
+from parlevel.pipeline.replenish_past import ALL, share, write_learned
+from parlevel.spark.tables import Tables
 
 TABLE = "policy_choice"
-ALL = "all"
 # Series-cutoffs below which a segment's costs are too much chance: it takes the choice of all series.
 LEAST = 30
 PAST = "past cutoffs"
@@ -34,20 +31,9 @@ def choose(tables: Tables, cfg: Config) -> None:
     """
     if cfg.replenish.policy != AUTO:
         return
-    profile = tables.read("series_profile")
-    backtest, panel = tables.read("backtest"), tables.read("panel")
-    rows = simulation_rows(backtest, profile, basket_terms(tables, cfg), panel, cfg=cfg, past=True)
-    share = min(1.0, cfg.replenish.choose_series / max(profile.count(), 1))
-    plays = {(name, PAST): Setting(name, parameters_of(name, cfg), share=share) for name in cfg.replenish.choose_from}
-    found = cheapest(simulate(rows, plays, ("choice",), cfg=cfg))
-    if not found:
-        raise DataError(
-            "replenish.policy auto chooses by cost at cutoffs older than the newest, and there is none. "
-            "Set train.folds to 3 or more, or name a policy."
-        )
-    names = [column.name for column in contract(TABLE).data_columns]
-    made = [tuple(row[name] for name in names) for row in found]
-    tables.write(TABLE, tables.spark.createDataFrame(made, spark_schema(contract(TABLE))), files=1)
+    part = share(tables, cfg)
+    plays = {(name, PAST): Setting(name, parameters_of(name, cfg), share=part) for name in cfg.replenish.choose_from}
+    write_learned(tables, cfg, TABLE, plays, cheapest, "replenish.policy auto")
 
 
 def cheapest(found: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:

@@ -8,6 +8,7 @@ The newest held-back cutoff has no say: what it is worth is measured there.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -15,15 +16,12 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from parlevel.config import Config
-from parlevel.errors import DataError
-from parlevel.pipeline.evaluate_play import Setting, season_of, segment, simulate, simulation_rows
+from parlevel.pipeline.evaluate_play import Setting, season_of, segment
 from parlevel.pipeline.evaluate_service import MEASURES, SERVICE
-from parlevel.pipeline.replenish_baskets import basket_terms
-from parlevel.schemas import contract
-from parlevel.spark.tables import Tables, spark_schema
+from parlevel.pipeline.replenish_past import ALL, share, write_learned
+from parlevel.spark.tables import Tables
 
 TABLE = "service_curve"
-ALL = "all"
 LEVELS = (0.2, 0.4, 0.6, 0.75, 0.85, 0.92, 0.96, 0.99)
 # Order cycles below which a segment's curve is too much chance: it takes the curve of all series.
 LEAST = 400
@@ -37,22 +35,11 @@ def learn(tables: Tables, cfg: Config) -> None:
     """
     if not cfg.replenish.hit_target:
         return
-    profile, name = tables.read("series_profile"), asked_policy(cfg)
-    backtest, panel = tables.read("backtest"), tables.read("panel")
-    rows = simulation_rows(backtest, profile, basket_terms(tables, cfg), panel, cfg=cfg, past=True)
-    share = min(1.0, cfg.replenish.choose_series / max(profile.count(), 1))
+    name, part = asked_policy(cfg), share(tables, cfg)
     own = {**cfg.replenish.parameters} if name == cfg.replenish.policy else {}
     own = {"season": season_of(cfg), "seed": cfg.seed, **own}
-    plays = {(name, f"{level:g}"): Setting(name, {**own, MEASURES[name]: level}, level, share) for level in LEVELS}
-    found = curves(simulate(rows, plays, ("choice",), cfg=cfg), MEASURES[name])
-    if not found:
-        raise DataError(
-            "replenish.hit_target learns at cutoffs older than the newest, and there is none. "
-            "Set train.folds to 3 or more, or hit_target to false."
-        )
-    names = [column.name for column in contract(TABLE).data_columns]
-    made = [tuple(row[column] for column in names) for row in found]
-    tables.write(TABLE, tables.spark.createDataFrame(made, spark_schema(contract(TABLE))), files=1)
+    plays = {(name, f"{level:g}"): Setting(name, {**own, MEASURES[name]: level}, level, part) for level in LEVELS}
+    write_learned(tables, cfg, TABLE, plays, partial(curves, measure=MEASURES[name]), "replenish.hit_target")
 
 
 def asked_policy(cfg: Config) -> str:
