@@ -15,7 +15,7 @@ from parlevel.domain.replenish.constraints.resource import Row, expand, usage
 from parlevel.domain.replenish.plan import Settings
 from parlevel.domain.replenish.solvers import coupled, linear
 from parlevel.domain.replenish.solvers.coupled import solve_group
-from parlevel.domain.replenish.solvers.master import Master, make_columns
+from parlevel.domain.replenish.solvers.master import Columns, Master, make_columns
 from parlevel.domain.replenish.solvers.outcome import Effort
 from parlevel.domain.replenish.solvers.repair import repair
 from parlevel.errors import DataError, SolverError
@@ -202,6 +202,28 @@ def test_repair_without_a_good_swap_stops_orders():
     assert Master(2, rows).violation(columns.use[:2].sum(axis=0)).any()
     chosen = repair(Master(2, rows), columns, np.arange(2))
     assert columns.units[chosen][:, 0].sum() == 0
+
+
+def test_repair_gives_up_the_step_of_a_minimum_that_nobody_can_reach_and_no_other_step():
+    b = batch(4, seed=1, order_cost=0.2)
+    rows = [Row("min", "supplier_min", "units", 2, 1e6), *(Row("dock", "inbound", "units", t, 8.0) for t in range(3))]
+    units, cost = every_plan(b)
+    every = make_columns(rows, b.terms, units, cost, None)
+    can = np.isfinite(every.cost)
+    columns = Columns(every.item[can], every.units[can], every.cost[can], every.use[can])
+    late = np.flatnonzero(columns.units[:, 2] > 0)  # everybody orders at the last step
+    start = np.array([late[columns.item[late] == k][0] for k in range(b.n)])
+    chosen = repair(Master(b.n, rows), columns, start)
+    total = columns.units[chosen].sum(axis=0)
+    assert not Master(b.n, rows).violation(columns.use[chosen].sum(axis=0)).any()
+    assert total[2] == 0 and total[0] == total[1] == 8
+    quiet = np.flatnonzero(columns.units[:, 2] == 0)
+    docked = [
+        sum(columns.cost[c] for c in picked)
+        for picked in itertools.product(*(quiet[columns.item[quiet] == k] for k in range(b.n)))
+        if (columns.units[list(picked)].sum(axis=0) <= 8).all()
+    ]
+    assert columns.cost[chosen].sum() <= 1.05 * min(docked)
 
 
 def test_a_missing_solver_and_an_unknown_one_are_named():

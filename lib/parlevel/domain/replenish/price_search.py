@@ -25,6 +25,7 @@ FIRST = (0.0, 0.005, 0.02, 0.06, 0.17, 0.5)
 KNOWN = (0.0, 0.8, 0.9, 1.0, 1.1, 1.25)
 # Later rounds: shares of the way from the best value so far to the top of the planes.
 LEVELS = (0.03, 0.1, 0.25, 0.5, 0.75)
+ROUNDING = 1e-9  # price in units of a row's scale that is none
 HIGHEST = 4.0  # dearest price, in units of a row's scale
 PLANES = 240  # planes kept, the newest; the nearest point takes a least-squares problem with a column for each
 # Seconds for the linear program over the planes: rows + 1 variables, a row a plane.
@@ -126,7 +127,8 @@ class PriceSearch:
         left = matrix @ weights - wanted
         if left[-1] > -1e-10:  # no step reaches it: rounding, the top itself does
             return self._peak
-        return (here - left[:-1] / left[-1]) * self.scale
+        found = here - left[:-1] / left[-1]
+        return np.where(found > ROUNDING, found, 0.0) * self.scale
 
     def _scaled(self) -> tuple[Floats, float]:
         """Planes with money in units of the value, so that the programs' numbers are near one; and that unit."""

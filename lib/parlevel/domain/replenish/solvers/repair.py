@@ -13,7 +13,8 @@ def repair(master: Master, columns: Columns, chosen: Ints, swaps: int = 2000) ->
     """A choice of columns that keeps every row.
 
     Swaps the plan that costs least per unit of violation removed; where swaps cannot mend a supplier minimum, nothing
-    is ordered at its step. All items without any order keep every row, so the end is always feasible.
+    is ordered at its step, and the swaps go on among the plans that keep to that. All items without any order keep
+    every row, so the end is always feasible.
 
     Args:
         master: rows.
@@ -23,23 +24,45 @@ def repair(master: Master, columns: Columns, chosen: Ints, swaps: int = 2000) ->
 
     Returns: (n,) column of each item.
     """
+    open_ = np.ones(len(columns.item), bool)
+    for _ in range(len(master.minimum) + 1):
+        chosen, kept = _swap(master, columns, chosen, open_, swaps)
+        if kept:
+            return improve(master, columns, chosen, swaps)
+        step = _hopeless(master, columns, chosen)
+        if step is None:
+            break
+        open_ &= columns.use[:, step] <= 0
+        chosen = np.where(open_[chosen], chosen, _cheapest(columns, open_, chosen))
+    return _stop_orders(master, columns, chosen)
+
+
+def _swap(master: Master, columns: Columns, chosen: Ints, allowed: Bools, swaps: int) -> tuple[Ints, bool]:
+    """(n,) the choice once no swap to an allowed plan makes it break less, and whether it keeps every row."""
     chosen = chosen.copy()
     scale = np.array([max(abs(row.amount), 1e-9) for row in master.rows])
     for _ in range(swaps):
         total = columns.use[chosen].sum(axis=0)
         now = (master.violation(total) / scale).sum()
         if now <= 0:
-            return improve(master, columns, chosen, swaps)
+            return chosen, True
         after = total + columns.use - columns.use[chosen[columns.item]]
         gain = now - (_violations(master, after) / scale).sum(axis=1)
         worse = columns.cost - columns.cost[chosen[columns.item]]
-        useful = gain > 1e-12
+        useful = allowed & (gain > 1e-12)
         if not useful.any():
             break
         ratio = np.where(useful, np.maximum(worse, -1e12) / np.maximum(gain, 1e-12), np.inf)
         best = int(ratio.argmin())
         chosen[columns.item[best]] = best
-    return _stop_orders(master, columns, chosen)
+    return chosen, False
+
+
+def _hopeless(master: Master, columns: Columns, chosen: Ints) -> int | None:
+    """The row of the supplier minimum that is shortest of what it asks for; None where none is broken."""
+    over = master.violation(columns.use[chosen].sum(axis=0))
+    short = [k for k in master.minimum if over[k] > 0]
+    return max(short, key=lambda k: float(over[k]) / max(master.rows[k].amount, 1e-9), default=None)
 
 
 def _stop_orders(master: Master, columns: Columns, chosen: Ints) -> Ints:
