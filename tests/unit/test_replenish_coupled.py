@@ -216,7 +216,8 @@ def test_repair_gives_up_the_step_of_a_minimum_that_nobody_can_reach_and_no_othe
     chosen = repair(Master(b.n, rows), columns, start)
     total = columns.units[chosen].sum(axis=0)
     assert not Master(b.n, rows).violation(columns.use[chosen].sum(axis=0)).any()
-    assert total[2] == 0 and total[0] == total[1] == 8
+    assert total[2] == 0
+    assert total[0] == total[1] == 8
     quiet = np.flatnonzero(columns.units[:, 2] == 0)
     docked = [
         sum(columns.cost[c] for c in picked)
