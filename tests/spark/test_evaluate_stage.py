@@ -10,7 +10,7 @@ from stock_tables import shop, written
 
 from parlevel.config import load
 from parlevel.errors import DataError
-from parlevel.pipeline import evaluate
+from parlevel.pipeline import evaluate, plays
 
 pytestmark = pytest.mark.spark
 SETS = ("calendar.horizon=14", "replenish.n_paths=16")
@@ -100,8 +100,9 @@ def test_partitions_and_names_do_not_show(spark: SparkSession) -> None:
     for rename, parts in (("s", 1), ("zz", 3)):
         shown = shop(spark, 14, n=7, rename=rename)
         tables = (shown[k].repartition(parts) for k in ("backtest", "series_profile", "supply_terms", "panel"))
-        kpi = evaluate.inventory_kpi(evaluate.simulation_rows(*tables, cfg=cfg), cfg=cfg)
-        found.append([str(r.asDict()) for r in kpi.collect()])
+        rows = plays.simulation_rows(*tables, cfg=cfg)
+        played = plays.simulate(rows, evaluate.own_plays(cfg), cfg.evaluate.segments, cfg=cfg)
+        found.append([str(row) for row in played])
     assert len(found[0]) > 3
     assert found[0] == found[1]
 
@@ -111,7 +112,7 @@ def test_a_backtest_without_chosen_forecasts_is_refused(spark: SparkSession) -> 
     shown = shop(spark, 14, n=3)
     old = shown["backtest"].where("model <> 'chosen'")
     with pytest.raises(DataError, match="must hold the forecasts of model 'chosen'"):
-        evaluate.simulation_rows(old, shown["series_profile"], shown["supply_terms"], shown["panel"], cfg=cfg)
+        plays.simulation_rows(old, shown["series_profile"], shown["supply_terms"], shown["panel"], cfg=cfg)
 
 
 def test_max_series_draws_by_content(spark: SparkSession) -> None:
@@ -119,7 +120,7 @@ def test_max_series_draws_by_content(spark: SparkSession) -> None:
     drawn = []
     for rename in ("s", "zz"):
         shown = shop(spark, 14, n=9, rename=rename)
-        rows = evaluate.simulation_rows(
+        rows = plays.simulation_rows(
             shown["backtest"], shown["series_profile"], shown["supply_terms"], shown["panel"], cfg=cfg
         )
         drawn.append(sorted(r["content_key"] for r in rows.select("content_key").collect()))

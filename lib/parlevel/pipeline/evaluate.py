@@ -13,8 +13,17 @@ from pyspark.sql import functions as F
 from parlevel.config import Config
 from parlevel.domain.evaluate import accuracy
 from parlevel.pipeline import evaluate_frontier, evaluate_service
-from parlevel.pipeline.evaluate_play import CHOSEN, PERFECT, Plays, Setting, parameters_of, season_of, simulate
-from parlevel.pipeline.evaluate_play import simulation_rows as simulation_rows
+from parlevel.pipeline.plays import (
+    CHOSEN,
+    MEASURES,
+    PERFECT,
+    Plays,
+    Setting,
+    parameters_of,
+    season_of,
+    simulate,
+    simulation_rows,
+)
 from parlevel.pipeline.replenish_baskets import basket_terms
 from parlevel.pipeline.replenish_decided import decided
 from parlevel.schemas import contract
@@ -43,26 +52,23 @@ def run(tables: Tables, cfg: Config) -> str:
     if varied:
         curves = evaluate_frontier.rows([row for row in found if row["setting"] in varied], varied)
         tables.write("frontier", _frame(rows, "frontier", curves), files=1)
-    if served or cfg.replenish.policy in evaluate_service.MEASURES:
+    if served or cfg.replenish.policy in MEASURES:
         reached = evaluate_service.rows(found, served, cfg)
         tables.write("service", _frame(rows, "service", reached), files=1)
     return _report(tables, cfg)
 
 
 def own_plays(cfg: Config) -> Plays:
-    """What every series is played with: the policy in use, the baseline, and `optimal` told what came."""
+    """What every series is played with: the policy in use, the baseline, and `optimal` told what came.
+
+    A policy that is its own baseline is played once, with the parameters that it is used with.
+    """
     sure = {"season": season_of(cfg), "n_paths": 8, "passes": 2}
     return {
-        (cfg.replenish.policy, ""): Setting(cfg.replenish.policy, parameters_of(cfg.replenish.policy, cfg)),
         (cfg.evaluate.baseline, ""): Setting(cfg.evaluate.baseline, cfg.evaluate.baseline_parameters),
+        (cfg.replenish.policy, ""): Setting(cfg.replenish.policy, parameters_of(cfg.replenish.policy, cfg)),
         (PERFECT, ""): Setting("optimal", sure),
     }
-
-
-def inventory_kpi(rows: DataFrame, *, cfg: Config) -> DataFrame:
-    """Contract `inventory_kpi`: the policy in use, the baseline and perfect forecasts over the same periods."""
-    found = simulate(rows, own_plays(cfg), cfg.evaluate.segments, cfg=cfg)
-    return _frame(rows, "inventory_kpi", _kpi_rows(found))
 
 
 def _kpi_rows(found: Sequence[Mapping[str, Any]]) -> list[tuple[Any, ...]]:

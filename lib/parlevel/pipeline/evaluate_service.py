@@ -7,13 +7,10 @@ from math import sqrt
 from typing import Any
 
 from parlevel.config import Config
-from parlevel.pipeline.evaluate_play import Setting, season_of
+from parlevel.pipeline.plays import MEASURES, SERVICE, Setting, season_of
 from parlevel.schemas import contract
 
 OWN = "cycle_service_level of each series"
-SERVICE = "safety_stock_csl"
-MEASURES = {SERVICE: "cycle_service_level", "safety_stock_fill_rate": "fill_rate"}
-"""Policy that is asked for service -> what it is asked for."""
 NORMAL = 1.96  # standard deviations of a 95 % interval
 
 

@@ -19,7 +19,7 @@ from parlevel.domain.replenish.plan import Settings
 from parlevel.domain.replenish.registry import AUTO
 from parlevel.domain.replenish.solvers.outcome import Effort
 from parlevel.errors import DataError
-from parlevel.pipeline.evaluate_play import parameters_of
+from parlevel.pipeline.plays import parameters_of
 from parlevel.pipeline.replenish_choice import choose
 from parlevel.pipeline.replenish_decided import decided
 from parlevel.pipeline.replenish_rows import packed, shared, with_limits

@@ -10,7 +10,7 @@ from typing import Any
 
 from parlevel.config import Config
 from parlevel.errors import DataError
-from parlevel.pipeline.evaluate_play import Setting, simulate, simulation_rows
+from parlevel.pipeline.plays import Setting, simulate, simulation_rows
 from parlevel.pipeline.replenish_baskets import basket_terms
 from parlevel.schemas import contract
 from parlevel.spark.tables import Tables, spark_schema

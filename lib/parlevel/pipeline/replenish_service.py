@@ -16,8 +16,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from parlevel.config import Config
-from parlevel.pipeline.evaluate_play import Setting, season_of, segment
-from parlevel.pipeline.evaluate_service import MEASURES, SERVICE
+from parlevel.pipeline.plays import MEASURES, SERVICE, Setting, season_of, segment
 from parlevel.pipeline.replenish_past import ALL, share, write_learned
 from parlevel.spark.tables import Tables
 

@@ -102,8 +102,7 @@ def run(
             continue
         tell(Event(stage, "start"))
         with watched(spark, Heartbeat(book.run_id, stage, on_event)):
-            ended = _compute(book, stage)
-        tell(ended)
+            _compute(book, stage, tell)
     return RunResult(book.run_id, tuple(events), dict(book.outputs))
 
 
@@ -126,8 +125,8 @@ class Heartbeat:
             log.info("run=%s stage=%s at work for %.0f s: %s", self._run_id, self._stage, now - self._started, note)
 
 
-def _compute(book: RunBook, stage: str) -> Event:
-    """Run one stage and log it, also when it fails."""
+def _compute(book: RunBook, stage: str, tell: Callable[[Event], None]) -> None:
+    """Run one stage, log it and tell how it ended, also when it fails."""
     log.info("run=%s stage=%s start", book.run_id, stage)
     book.outputs[stage] = book.run_id
     tables = Tables(book.spark, book.cfg, book.run_id, book.outputs)
@@ -139,13 +138,15 @@ def _compute(book: RunBook, stage: str) -> Event:
         if missing:
             raise DataError(f"stage {stage!r} must write all its tables. It left out {missing}.")
     except Exception as error:
-        _record_failure(book, stage, tables, started, time.monotonic() - clock, error)
+        seconds = time.monotonic() - clock
+        _record_failure(book, stage, tables, started, seconds, error)
         log.error("run=%s stage=%s failed: %s", book.run_id, stage, error)
+        tell(Event(stage, "failed", seconds, note=str(error).partition("\n")[0]))
         raise
     seconds = time.monotonic() - clock
     book.record(stage, "done", tables, started, seconds, note)
     log.info("run=%s stage=%s done in %.1f s: %s", book.run_id, stage, seconds, note)
-    return Event(stage, "done", seconds, dict(tables.row_counts), note)
+    tell(Event(stage, "done", seconds, dict(tables.row_counts), note))
 
 
 def _record_failure(

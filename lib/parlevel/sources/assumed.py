@@ -14,10 +14,9 @@ from pyspark.sql import functions as F
 
 from parlevel.config import Config
 from parlevel.sources.base import contract_frame
-from parlevel.spark.periods import period_index, period_start
+from parlevel.spark.periods import DAYS, period_index, period_start
 from parlevel.spark.sums import EXACT, exact_sum
 
-DAYS = {"day": 1.0, "week": 7.0, "month": 30.4375}
 RECENT = {"day": 28, "week": 13, "month": 6}
 
 COST_SHARE = 0.7  # unit cost / price

@@ -19,10 +19,9 @@ from parlevel.config.data import Share
 from parlevel.config.section import Section
 from parlevel.schemas import Column as Declared
 from parlevel.sources import draws
-from parlevel.sources.assumed import DAYS
 from parlevel.sources.base import Cached, contract_frame, files_fingerprint, read_options, rows_frame
 from parlevel.spark.grouped import map_packed
-from parlevel.spark.periods import period_index, period_start
+from parlevel.spark.periods import DAYS, period_index, period_start
 
 BATCH = 200  # series drawn at once
 

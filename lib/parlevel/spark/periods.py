@@ -5,6 +5,9 @@ from __future__ import annotations
 from pyspark.sql import Column
 from pyspark.sql import functions as F
 
+DAYS = {"day": 1.0, "week": 7.0, "month": 30.4375}
+"""Mean days in a period."""
+
 
 def period_index(date: Column, period: str) -> Column:
     """Period index (bigint) of a date column; period is "day", "week" (Monday) or "month"."""

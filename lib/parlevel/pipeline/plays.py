@@ -25,13 +25,15 @@ from parlevel.errors import DataError
 from parlevel.pipeline.replenish_rows import HISTORY, season_steps
 from parlevel.schemas import Column, arrow_schema
 from parlevel.spark.grouped import map_packed
-from parlevel.spark.periods import period_index
+from parlevel.spark.periods import DAYS, period_index
 from parlevel.spark.session import cores
 from parlevel.spark.sums import exact_sum
 
 CHOSEN = "chosen"  # model name of the forecasts that the pipeline itself would have used
 PERFECT = "perfect_forecast"  # `optimal` told the demand that came, whatever the policy in use
-DAYS = {"day": 1.0, "week": 7.0, "month": 30.4375}
+SERVICE = "safety_stock_csl"
+MEASURES = {SERVICE: "cycle_service_level", "safety_stock_fill_rate": "fill_rate"}
+"""Policy that is asked for service -> what it is asked for."""
 SERIES_SUMS: tuple[Column, ...] = (
     Column("policy", "string", "registry name, or perfect_forecast"),
     Column("setting", "string", "what is varied; empty for what every series is played with"),
