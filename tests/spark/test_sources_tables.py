@@ -52,6 +52,11 @@ def folder(spark: SparkSession, tmp_path: Path) -> Folder:
     return Folder(spark, tmp_path)
 
 
+def test_names_that_nobody_mapped_may_differ_by_blanks_alone(folder: Folder) -> None:
+    text = "sku,shop,day,qty,note, note,Note \n" + "a,s1,2024-01-01,3,x,y,z\n"
+    assert folder.sales(text)["sales"].tolist() == [3.0]
+
+
 def test_a_plain_file_becomes_series_and_sales(folder: Folder) -> None:
     path = folder.write("sales.csv", GOOD)
     frames = folder.load(sales={"path": path, "columns": MAPPED})

@@ -56,7 +56,9 @@ def init(
     text = draft(files)
     write_whole(out, text)
     console().print(text, markup=False, highlight=False, soft_wrap=True)
-    console().print(f"Written to {out}. Read it, mend it, then: parlevel run --config {out}", highlight=False)
+    console().print(
+        f"Written to {out}. Read it, mend it, then: parlevel run --config {out}", highlight=False, soft_wrap=True
+    )
 
 
 def config(

@@ -156,6 +156,11 @@ def _money(value: float | None) -> str:
     return "not allowed" if value is None else f"{value:+,.2f}"
 
 
+ACCURACY_NOTE = (
+    "replenishment accuracy: how close orders came to those of perfect knowledge; safety stock counts against it"
+)
+
+
 def show_summary(summary: Summary, screen: Console) -> None:
     """Row counts, the plan against the history-based policy, where the report is and what to ask."""
     counts = Table(title=f"Tables of run {summary.run_id}", title_justify="left", header_style="bold")
@@ -171,7 +176,9 @@ def show_summary(summary: Summary, screen: Console) -> None:
             f"Worth of the plan: {summary.policy} against {summary.baseline}, simulated after past cutoffs "
             "item by item, without shared limits"
         )
-        kpis = Table(title=title, title_justify="left", header_style="bold")
+        kpis = Table(
+            title=title, title_justify="left", header_style="bold", caption=ACCURACY_NOTE, caption_justify="left"
+        )
         kpis.add_column("")
         for name in (summary.policy, summary.baseline, "change"):
             kpis.add_column(name, justify="right")

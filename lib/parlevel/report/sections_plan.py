@@ -101,7 +101,10 @@ def _frontier(house: Warehouse, say: Words) -> list[dict[str, Any]]:
         for row in rows:
             curves.setdefault(row["policy"], []).append((row["spent"], row["fill_rate"], row["setting"]))
         svg = charts.frontier(curves, say.currency, "Fill rate against holding and order cost, setting by setting")
-        note = f"{plural(rows[0]['n_series'], 'series', 'series')} drawn by content; the same periods, other settings"
+        note = (
+            f"{plural(rows[0]['n_series'], 'series', 'series')} drawn by content; the same periods, other settings. "
+            "Compare the points with one another: so few series are not served as all of them are (table above)"
+        )
         blocks.append({"kind": "figures", "figures": [figure(svg, "What service costs", note, legend=tuple(curves))]})
         body = [
             [r["policy"], r["setting"], share(r["fill_rate"]), share(r["cycle_service_level"]), say.money(r["spent"]),

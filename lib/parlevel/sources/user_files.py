@@ -163,9 +163,15 @@ def open_file(spark: SparkSession, table: TableOptions, where: str) -> DataFrame
     )
     names = [name.lstrip("\ufeff").strip() for name in reader.csv(path).columns]
     _check_delimiter(names, table, where)
-    fields = ", ".join(f"`{name.replace('`', '``')}` string" for name in [*names, BROKEN])
+    fields = ", ".join(f"`{name.replace('`', '``')}` string" for name in [*_told_apart(names), BROKEN])
     # Without pruning, or a line with too few or too many values would not be noticed.
     return reader.options(columnNameOfCorruptRecord=BROKEN, columnPruning=False).schema(fields).csv(path)
+
+
+def _told_apart(names: list[str]) -> list[str]:
+    """Names that differ only by blanks, which nobody mapped, with their position, as Spark does with equal ones."""
+    plain = [name.lower() for name in names]
+    return [f"{name}{k}" if plain.count(name.lower()) > 1 else name for k, name in enumerate(names)]
 
 
 def _check_delimiter(names: list[str], table: TableOptions, where: str) -> None:
