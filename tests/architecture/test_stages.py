@@ -14,7 +14,7 @@ from databricks.bundles.jobs import Job
 from parlevel.pipeline import STAGES
 
 JOB_FILE = rules.ROOT / "resources" / "parlevel_job.yml"
-NOT_STAGES = {"__init__", "runner", "entry", "check", "identity", "lock", "logs", "dates"}
+NOT_STAGES = {"__init__", "runner", "entry", "check", "identity", "lock", "logs", "dates", "plays"}
 JOBS_BESIDE_STAGES = {"run_all", "stream"}
 
 
