@@ -6,7 +6,6 @@ backtests together, so that training runs once.
 
 from __future__ import annotations
 
-import json
 import logging
 import time
 from collections.abc import Mapping, Sequence
@@ -14,21 +13,27 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from parlevel.config import Config
 from parlevel.domain.features.channels import with_known_future
-from parlevel.domain.forecast.build import libraries
 from parlevel.domain.forecast.compress import smaller_rows
-from parlevel.domain.forecast.crossval import BacktestRow, GroupResult, ModelRow, Spec, train_group
+from parlevel.domain.forecast.crossval import (
+    GroupResult,
+    ModelRow,
+    Spec,
+    in_content_order,
+    train_group,
+)
+from parlevel.domain.forecast.memory import within_memory
 from parlevel.domain.forecast.registry import SHARED
 from parlevel.domain.forecast.tune import Clock
-from parlevel.domain.panel import Panel, rows_to_lists
-from parlevel.domain.periods import Period, to_date
+from parlevel.domain.panel import Panel
+from parlevel.domain.periods import Period
 from parlevel.errors import DataError, offenders
+from parlevel.pipeline import train_rows
 from parlevel.pipeline.train_groups import (
     MAX_TASKS,
     grouped,
@@ -165,109 +170,33 @@ def _train(
     group, high = table["group_id"][0].as_py(), bool(table["high_volume"][0].as_py())
     chosen_spec = replace(deep if high else plain, ready=ready, budget_s=(seconds or {}).get(group, 0.0))
     started = time.perf_counter()
-    panel = with_known_future(Panel.from_arrow(teachers(table)[0], period))
+    panel = in_content_order(with_known_future(Panel.from_arrow(teachers(table)[0], period)))
     try:
-        result = train_group(panel, chosen_spec)
-        models = smaller_rows(result, chosen_spec, max_loss_pct) if max_loss_pct is not None else result.models
+        (result, models), short = within_memory(panel, partial(_fitted, spec=chosen_spec, max_loss_pct=max_loss_pct))
     except Exception as error:  # one group's failure is a row; its series fall back in the forecast stage
         log.warning("group %s could not be trained: %s", group, error)
         rows = [_failed(chosen_spec.floor, error)]
-        return union_rows({"models": _models(rows, group, panel, "")}, OUTPUT)
+        return union_rows({"models": train_rows.models(rows, group, panel, "")}, OUTPUT)
     log.info("group %s: %s, %.1f s", group, result.choice.reason, time.perf_counter() - started)
-    parts = {"models": _models(models, group, result.panel, result.data_key)}
-    parts["cv_scores"], parts["tuning"] = _scores(result, group), tuning_rows(result.trials, group)
+    models = [replace(row, note=f"{row.note}; {short}" if row.note else short) for row in models] if short else models
+    parts = {"models": train_rows.models(models, group, result.panel, result.data_key)}
+    parts["cv_scores"], parts["tuning"] = train_rows.scores(result, group), tuning_rows(result.trials, group)
     for k, row in enumerate(result.backtest):
-        parts[f"backtest {k}"] = _backtest(row, result.panel, group, chosen_spec)
+        parts[f"backtest {k}"] = train_rows.backtest(row, result.panel, group, chosen_spec)
     out = union_rows(parts, OUTPUT)
     kinds = pa.array([kind.split()[0] for kind in out["kind"].to_pylist()], pa.string())
     return out.set_column(0, "kind", kinds)
 
 
+def _fitted(panel: Panel, spec: Spec, max_loss_pct: float | None) -> tuple[GroupResult, list[ModelRow]]:
+    """A group's training, and the models that are kept of it."""
+    result = train_group(panel, spec)
+    return result, result.models if max_loss_pct is None else smaller_rows(result, spec, max_loss_pct)
+
+
 def _failed(floor: str, error: Exception) -> ModelRow:
     note = f"the group could not be trained: {type(error).__name__}: {error}"
     return ModelRow(floor, False, 0.0, "json", b"", 0.0, [], {}, {}, "", 0.0, note)
-
-
-def _models(rows: list[ModelRow], group: str, panel: Panel, key: str) -> pa.Table:
-    """Rows of the contract `models`."""
-    cutoff = _date(panel, panel.cutoff)
-    return pa.table(
-        {
-            "group_id": [group] * len(rows),
-            "model": [row.model for row in rows],
-            "cutoff": [cutoff] * len(rows),
-            "chosen": [row.chosen for row in rows],
-            "weight": [row.weight for row in rows],
-            "format": [row.format for row in rows],
-            "artifact": pa.array([row.artifact for row in rows], pa.binary()),
-            "size_bytes": pa.array([len(row.artifact) for row in rows], pa.int64()),
-            "n_series": [panel.n_series] * len(rows),
-            "fit_seconds": [row.fit_seconds for row in rows],
-            "features": pa.array([row.features for row in rows], pa.list_(pa.string())),
-            "importances": _map([row.importances for row in rows], pa.float64()),
-            "hyperparameters": [json.dumps(row.hyperparameters, sort_keys=True) for row in rows],
-            "metrics": _map([row.metrics for row in rows], pa.float64()),
-            "calibration": [row.calibration for row in rows],
-            "path_correlation": [row.path_correlation for row in rows],
-            "data_key": [key] * len(rows),
-            "libraries": _map([libraries(row.format) for row in rows], pa.string()),
-            "note": pa.array([row.note for row in rows], pa.string()),
-        }
-    )
-
-
-def _scores(result: GroupResult, group: str) -> pa.Table:
-    """Rows of the contract `cv_scores`."""
-    rows = result.scores
-    n_series = [int((each.available & ~np.isnan(each.mean)).any(axis=1).sum()) for _, each, _ in rows]
-    return pa.table(
-        {
-            "group_id": [group] * len(rows),
-            "model": pa.array([name for name, _, _ in rows], pa.string()),
-            "fold": pa.array([each.fold for _, each, _ in rows], pa.int32()),
-            "cutoff": pa.array([_date(result.panel, each.cutoff) for _, each, _ in rows], pa.date32()),
-            "n_series": pa.array(n_series, pa.int32()),
-            "metrics": _map([found for _, _, found in rows], pa.float64()),
-            "seconds": pa.array([each.seconds for _, each, _ in rows], pa.float64()),
-        }
-    )
-
-
-def _backtest(row: BacktestRow, panel: Panel, group: str, spec: Spec) -> pa.Table:
-    """Rows of the contract `backtest`: the group's series that the model forecast at one past cutoff."""
-    each = row.result
-    keep = np.flatnonzero(~np.isnan(each.mean).any(axis=1) & ~np.isnan(each.quantiles).any(axis=(1, 2)))
-    n = len(keep)
-    levels = np.tile(np.asarray(spec.levels, np.float64), (n, 1))
-    return pa.table(
-        {
-            "series_id": pa.array(panel.series_id[keep], pa.string()),
-            "group_id": pa.array([group] * n, pa.string()),
-            "model": pa.array([row.model] * n, pa.string()),
-            "cutoff": pa.array([_date(panel, each.cutoff)] * n, pa.date32()),
-            "fold": pa.array([each.fold] * n, pa.int32()),
-            "actual": _lists(each.actual[keep]),
-            "available": _lists(each.available[keep]),
-            "mean": _lists(each.mean[keep]),
-            "levels": rows_to_lists(levels, pa.float64()),
-            "quantiles": _lists(each.quantiles[keep].reshape(n, spec.horizon * len(spec.levels))),
-            "naive_mae": pa.array(each.naive_mae[keep], pa.float64()),
-            "naive_mse": pa.array(each.naive_mse[keep], pa.float64()),
-            "path_correlation": pa.array([row.path_correlation] * n, pa.float64()),
-        }
-    )
-
-
-def _lists(matrix: np.ndarray) -> pa.Array:
-    return rows_to_lists(matrix.astype(np.float32), pa.float32())
-
-
-def _map(rows: Sequence[Mapping[str, object]], kind: pa.DataType) -> pa.Array:
-    return pa.array([sorted(row.items()) for row in rows], pa.map_(pa.string(), kind))
-
-
-def _date(panel: Panel, cutoff: int) -> object:
-    return to_date(np.array([cutoff]), panel.period)[0].item()
 
 
 def _report(models: DataFrame, n_groups: int, cfg: Config) -> str:
