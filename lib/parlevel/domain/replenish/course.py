@@ -65,7 +65,8 @@ def follow(model: ItemModel, units: Floats) -> tuple[Floats, Floats]:
     """
     n, n_paths, periods = model.net.shape
     time, stops = model.time, model.terms.lost_sales[:, None]
-    slot = np.broadcast_to(np.minimum(time.interval + 1, time.count[:, None, None]), (n, n_paths, periods))
+    slot = np.minimum(time.interval + 1, time.count[:, None, None])
+    items, paths = np.arange(n)[:, None], np.arange(n_paths)
     ordered = np.zeros((n, n_paths, units.shape[1] + 1))
     gone = np.zeros((n, n_paths, periods))
     lost, plan = np.zeros((n, n_paths)), Revision.of(model, units)
@@ -75,7 +76,7 @@ def follow(model: ItemModel, units: Floats) -> tuple[Floats, Floats]:
         if len(rows):
             known = model.net[rows, :, t - 1] + lost[rows] if t else np.zeros((len(rows), n_paths))
             ordered[rows, :, k[rows] + 1] = plan.at(rows, k[rows], ordered[rows, :, k[rows]], known)
-        arrived = np.take_along_axis(ordered, slot[:, :, t, None], axis=2)[..., 0]
+        arrived = ordered[items, paths, slot[:, :, t]]
         lost = np.where(stops, np.maximum(lost, -(model.net[:, :, t] + arrived)), 0.0)
         gone[:, :, t] = lost
     return np.maximum.accumulate(ordered, axis=2), gone

@@ -156,7 +156,7 @@ class _Group:
             if self.left() < 0.2 * self.effort.time_limit:
                 return
             try:
-                relaxation = solve_linear(self.master.program(self.columns.of(self.watched)), self.left())
+                relaxation = solve_linear(self.master.program(self.columns.of(self.watched)), self.left(), dual=True)
             except SolverError as error:
                 self.note = str(error)
                 return
@@ -241,9 +241,9 @@ class _Group:
         for _ in range(DEEPER):
             if self.left() < 0.3 * self.effort.time_limit:
                 break
-            program = self.master.with_gates(self.master.program(self.columns.of(self.watched)), gates)
+            program = self.master.with_gates(self.columns.of(self.watched), gates)
             try:
-                relaxation = solve_linear(program, self.left())
+                relaxation = solve_linear(program, self.left(), dual=True)
                 price = self.master.raw_prices(relaxation.duals)
                 self.share = relaxation.x[: len(self.columns.item)]
             except SolverError as error:

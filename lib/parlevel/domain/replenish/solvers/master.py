@@ -12,7 +12,7 @@ Source: Dantzig & Wolfe (1960); the strong linking rows as in facility location,
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from scipy.sparse import coo_matrix
@@ -160,11 +160,21 @@ class Master:
                 link[order] *= self.rows[k].cost / paid
         return price, link
 
-    def with_gates(self, program: Program, gates: Floats) -> Program:
-        """The program with its gates (gates,) held as they are."""
-        low, high = program.low.copy(), program.high.copy()
-        low[-len(gates) :] = high[-len(gates) :] = np.rint(gates)
-        return replace(program, low=low, high=high)
+    def with_gates(self, columns: Columns, gates: Floats) -> Program:
+        """The program with its gates (gates,) held: no gate variables and no links are left, a truck is a capacity."""
+        c, high_of = len(columns.item), np.ones(len(columns.item))
+        low, high = (part[: self.n + len(self.rows)] for part in self._row_bounds())
+        for k, often in zip(self.gates, np.rint(gates), strict=True):
+            if often < 1:
+                high_of[columns.use[:, k] > 0] = 0.0
+            elif self.rows[k].kind == "truck":
+                high[self.n + k] = often * self.rows[k].amount
+            else:
+                low[self.n + k] = self.rows[k].amount
+        used = np.nonzero(columns.use)
+        at, var = np.concatenate([columns.item, self.n + used[1]]), np.concatenate([np.arange(c), used[0]])
+        matrix = coo_matrix((np.concatenate([np.ones(c), columns.use[used]]), (at, var)), shape=(len(low), c)).tocsr()
+        return Program(columns.cost, np.zeros(c), high_of, matrix, low, high, np.ones(c, bool))
 
     def raw_prices(self, duals: Floats) -> Floats:
         """(r,) prices of rows with gates held: a truck is then a capacity, whatever it costs."""
