@@ -6,6 +6,7 @@ shared by forked workers count once. Linux only: it reads /proc.
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
 import threading
@@ -20,6 +21,7 @@ from rich.console import Console
 from rich.table import Table
 
 TICK = os.sysconf("SC_CLK_TCK")
+SET_CHILD_SUBREAPER = 36  # of prctl(2)
 
 
 def tree(root: int) -> list[int]:
@@ -38,6 +40,14 @@ def tree(root: int) -> list[int]:
         found.append(pid)
         open_ += parents.get(pid, [])
     return found
+
+
+def adopt_orphans() -> None:
+    """Become the parent of processes whose own parent ends first, such as the JVM of a Python process that is done.
+
+    Init would take them otherwise, and their CPU time with them.
+    """
+    ctypes.CDLL(None).prctl(SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
 def memory_gib(pids: Iterable[int]) -> float:
@@ -85,6 +95,7 @@ class Cost:
     _stop: threading.Event = field(default_factory=threading.Event)
 
     def __enter__(self) -> Self:
+        adopt_orphans()
         self._begin, self.began_ms = time.monotonic(), 1000 * time.time()
         self._first = cpu_seconds(tree(os.getpid()))
         self._last = dict(self._first)
@@ -100,7 +111,7 @@ class Cost:
         self._look()
         self.wall_s, self.ended_ms = time.monotonic() - self._begin, 1000 * time.time()
         # A child that ended is counted in its parent's fields, so only roots that still live are summed
-        # against what they had; a child alive at the end is added by itself.
+        # against what they had; a child alive at the end, or an orphan that nobody waits for, is added by itself.
         self.cpu_s = sum(used - self._first.get(pid, 0.0) for pid, used in self._last.items())
 
     def _watch(self) -> None:

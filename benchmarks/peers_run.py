@@ -63,10 +63,11 @@ def mlforecast(history: str, cores: int) -> pd.DataFrame:
 def pandas_per_store(history: str, cores: int) -> pd.DataFrame:
     """What tutorials hand to applyInPandas, without Spark around it: long rows, direct features, a model a store."""
     data = pd.read_parquet(history)
-    return pd.concat([_store(rows) for _, rows in data.groupby("store_id")])
+    return pd.concat([store_forecast(rows) for _, rows in data.groupby("store_id")])
 
 
-def _store(rows: pd.DataFrame) -> pd.DataFrame:
+def store_forecast(rows: pd.DataFrame) -> pd.DataFrame:
+    """Features and a model of one part of the series, long rows in, forecasts out."""
     import lightgbm
 
     rows = rows[["unique_id", "ds", "y"]]
@@ -93,5 +94,9 @@ CONTESTANTS = {made.__name__: made for made in (parlevel, mlforecast, pandas_per
 
 if __name__ == "__main__":
     name, source, target, n_cores = sys.argv[1:]
+    if name not in CONTESTANTS:
+        import peers_spark  # only they need Spark
+
+        CONTESTANTS.update(peers_spark.CONTESTANTS)
     result = CONTESTANTS[name](source, int(n_cores))
     result.to_parquet(Path(target), index=False)
