@@ -10,6 +10,7 @@ import pyarrow as pa
 import pytest
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
+from stock_tables import shop
 
 from panels import HARD, daily, features_rows, profile_rows, with_hard
 from parlevel.config import Config, load
@@ -217,3 +218,17 @@ def test_the_grouped_functions_return_their_contracts_columns() -> None:
         names = {column.name for column in output}
         assert all({column.name for column in contract(kind).data_columns} <= names for kind in kinds)
     assert isinstance(features_rows(panel()), pa.Table)
+
+
+def test_models_are_chosen_by_the_money_of_their_orders(spark: SparkSession, tmp_path: Path) -> None:
+    cfg = config(tmp_path, "train.loss=decision_cost")
+    tables = prepared(spark, cfg, daily(N, 100, horizon=HORIZON))
+    tables.write("supply_terms", shop(spark, HORIZON, n=N, failed=0)["supply_terms"])
+    train.run(tables, cfg)
+    rows = tables.read("models").toPandas()
+    money = rows["metrics"].map(lambda found: dict(found).get("decision_cost", np.nan))
+    assert (money > 0).all()
+    assert rows.loc[rows["chosen"], "note"].str.contains("decision_cost").all()
+    single = rows[rows["chosen"] & (rows["weight"] == 1.0)]
+    cheapest = money.groupby(rows["group_id"]).min()
+    assert (money[single.index] == single["group_id"].map(cheapest)).all()

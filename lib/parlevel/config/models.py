@@ -67,7 +67,13 @@ class Train(Section):
     floor: str = "seasonal_naive"  # registry name of the model that every series can fall back to
     folds: int = Field(3, ge=1)  # rolling cutoffs; the newest is held back to judge choice and calibration
     fold_step: int = Field(28, ge=1)  # periods between cutoffs
-    loss: Literal["wape", "rmsse", "mase", "pinball"] = "pinball"  # what the choice minimises
+    loss: Literal[
+        "wape",
+        "rmsse",
+        "mase",
+        "pinball",
+        "decision_cost",
+    ] = "pinball"  # what the choice minimises; decision_cost: money that a forecast's orders cost, by supply_terms
     compress: bool = False  # store pruned forests and networks of 8 or 16 bits where the loss allows it
     max_loss_pct: float = Field(0.5, ge=0)  # loss that a smaller variant may cost, percent of the original's
     blend: bool = True  # weigh several models when that lowers the loss on the folds

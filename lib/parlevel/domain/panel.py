@@ -15,6 +15,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from parlevel.domain.periods import Period, to_date, to_index
+from parlevel.domain.stakes import Stakes
 from parlevel.errors import DataError
 
 Floats = NDArray[np.float32]
@@ -33,6 +34,7 @@ class Panel:
         channels: name -> (n_series, n_periods + horizon) covariates, NaN where unknown.
         known_future: names of the channels whose values after the cutoff may be used.
         statics: name -> (n_series,) numbers and codes that do not change over time.
+        stakes: what the series' orders are decided by; no model sees it, a loss in money needs it.
     """
 
     series_id: NDArray[np.object_]
@@ -43,6 +45,7 @@ class Panel:
     channels: Mapping[str, Floats] = field(default_factory=dict)
     known_future: frozenset[str] = frozenset()
     statics: Mapping[str, Floats] = field(default_factory=dict)
+    stakes: Stakes | None = None
 
     def __post_init__(self) -> None:
         if self.demand.ndim != 2 or self.available.shape != self.demand.shape:
@@ -95,6 +98,7 @@ class Panel:
             available=self.available[rows],
             channels={name: values[rows] for name, values in self.channels.items()},
             statics={name: values[rows] for name, values in self.statics.items()},
+            stakes=self.stakes.take(rows) if self.stakes else None,
         )
 
     def last(self, n_periods: int) -> Panel:
@@ -155,7 +159,8 @@ class Panel:
         """Lay out rows of the `features` table.
 
         Args:
-            rows: columns of the contract `features`; all rows share one cutoff and channel list.
+            rows: columns of the contract `features`, and those of `Stakes` where a loss needs them; all rows share
+                one cutoff and channel list.
             period: length of a period.
             known_future: channels that a model may read beyond a cutoff.
 
@@ -195,6 +200,7 @@ class Panel:
             channels=channels,
             known_future=known_future,
             statics={name: static_values[:, k].copy() for k, name in enumerate(static_names)},
+            stakes=Stakes.from_arrow(rows),
         )
 
 

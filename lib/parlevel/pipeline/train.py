@@ -32,6 +32,7 @@ from parlevel.domain.forecast.registry import SHARED
 from parlevel.domain.forecast.tune import Clock
 from parlevel.domain.panel import Panel
 from parlevel.domain.periods import Period
+from parlevel.domain.stakes import COLUMNS
 from parlevel.errors import DataError, offenders
 from parlevel.pipeline import train_rows
 from parlevel.pipeline.train_groups import (
@@ -69,6 +70,8 @@ def run(tables: Tables, cfg: Config) -> str:
     """
     clock = Clock(cfg.train.budget) if cfg.train.budget else None
     rows = grouped(tables.read("features"), tables.read("series_profile"), cfg=cfg)
+    if cfg.train.loss == "decision_cost":
+        rows = rows.join(tables.read("supply_terms").select("series_id", *COLUMNS), "series_id")
     n_groups = rows.select("group_id").distinct().count()
     with Scratch(tables.spark, cfg, "train") as scratch:
         found = (

@@ -53,7 +53,7 @@ def choose(folds: Folds, floor: str, loss: str, blending: bool, levels: NDArray[
     Args:
         folds: model -> its backtests at the same cutoffs; only models that forecast all of them.
         floor: what is chosen where there are no folds.
-        loss: "wape", "rmsse", "mase" or "pinball".
+        loss: a key of `scores.LOSSES`.
         blending: try blends.
         levels: of the quantiles.
     """
@@ -105,7 +105,8 @@ def _thin(each: Backtest) -> Backtest:
         return each
     rows = np.linspace(0, n - 1, SAMPLE).astype(np.int64)
     names = ("mean", "quantiles", "actual", "available", "spread", "naive_mae", "naive_mse")
-    return replace(each, **{name: getattr(each, name)[rows] for name in names})
+    stakes = each.stakes.take(rows) if each.stakes else None
+    return replace(each, stakes=stakes, **{name: getattr(each, name)[rows] for name in names})
 
 
 def blended(folds: Folds, weights: Mapping[str, float]) -> list[Backtest]:

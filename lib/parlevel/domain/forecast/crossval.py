@@ -104,16 +104,19 @@ def in_content_order(panel: Panel) -> Panel:
     """The panel's rows sorted by a hash of what they hold, so that neither names nor row order can matter."""
     # the last block decides first: codes come early, since one category more renumbers them
     blocks = [values[:, None] for values in panel.statics.values()]
+    blocks = [*([panel.stakes.matrix().astype(np.float32)] if panel.stakes else []), *blocks]
     blocks += [*panel.channels.values(), panel.available.astype(np.float32), panel.demand]
     keys = [content_keys(block) for block in blocks if block.shape[1]]
     return panel.take(np.lexsort(keys)) if keys else panel
 
 
 def data_key(panel: Panel) -> str:
-    """Hash of everything a model can learn from."""
+    """Hash of everything a model can learn from or is chosen by."""
     digest = hashlib.sha256(f"{panel.cutoff} {panel.period} {sorted(panel.known_future)}".encode())
     for name, values in (("demand", panel.demand), ("available", panel.available), *panel.channels.items()):
         digest.update(name.encode() + np.ascontiguousarray(values).tobytes())
+    if panel.stakes:
+        digest.update(np.ascontiguousarray(panel.stakes.matrix()).tobytes())
     for name, values in panel.statics.items():
         digest.update(name.encode() + np.ascontiguousarray(values).tobytes())
     return digest.hexdigest()[:32]

@@ -8,11 +8,19 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from parlevel.domain.forecast.decision import decision_cost
 from parlevel.domain.forecast.quantiles import blend, to_levels
+from parlevel.domain.stakes import Stakes
 
 Floats = NDArray[np.floating]
 
-LOSSES: dict[str, str] = {"wape": "wape", "rmsse": "rmsse", "mase": "mase", "pinball": "wql"}
+LOSSES: dict[str, str] = {
+    "wape": "wape",
+    "rmsse": "rmsse",
+    "mase": "mase",
+    "pinball": "wql",
+    "decision_cost": "decision_cost",
+}
 """`train.loss` -> the metric that the choice minimises (pinball: pooled, as a share of demand)."""
 
 INTERVALS = (0.5, 0.8, 0.95)
@@ -31,6 +39,7 @@ class Backtest:
         spread: (n,) units at that cutoff; see `calibrate.spread`.
         naive_mae, naive_mse: (n,) units and units^2; see `folds.naive_errors`.
         seconds: fit and predict.
+        stakes: what orders are decided by; None: no decision is judged.
     """
 
     fold: int
@@ -43,6 +52,7 @@ class Backtest:
     naive_mae: Floats
     naive_mse: Floats
     seconds: float = 0.0
+    stakes: Stakes | None = None
 
 
 def combine(parts: Mapping[str, Backtest], weights: Mapping[str, float]) -> Backtest:
@@ -63,7 +73,8 @@ def metrics(result: Backtest, levels: NDArray[np.float64], coverage: bool = True
     """Losses of one fold; a metric whose denominator is zero is left out, and coverage where it is not asked for.
 
     Returns: wape, bias, wql (pooled over cells, as shares of demand), mae, pinball_loss (units per cell), mase,
-        rmsse, scaled_pinball (per series, then averaged), coverage_50, coverage_80, coverage_95.
+        rmsse, scaled_pinball (per series, then averaged), coverage_50, coverage_80, coverage_95; decision_cost (money
+        per series and period) where it is known what is at stake.
     """
     scored = result.available & ~np.isnan(result.mean) & ~np.isnan(result.actual)
     if not scored.any():
@@ -80,15 +91,19 @@ def metrics(result: Backtest, levels: NDArray[np.float64], coverage: bool = True
     out |= _scaled("mase", np.abs(error).sum(axis=1), count, result.naive_mae)
     out |= _scaled("scaled_pinball", pinball.sum(axis=1), count, result.naive_mae)
     out |= _scaled("rmsse", (error**2).sum(axis=1), count, result.naive_mse, root=True)
+    if result.stakes:
+        cost = decision_cost(result.mean, result.quantiles, result.actual, scored, levels, result.stakes)
+        out |= {"decision_cost": cost} if np.isfinite(cost) else {}
     return out | _coverage(result, levels, scored) if coverage else out
 
 
 def loss_of(found: list[dict[str, float]], loss: str) -> float:
     """Mean over folds of the metric that `train.loss` names; infinite where no fold could be scored.
 
-    Where a share of demand is not defined (nothing was sold), units per period stand in.
+    Where a share of demand is not defined (nothing was sold), units per period stand in, and pinball loss for a cost
+    of decisions without terms to decide by.
     """
-    plain = {"wape": "mae", "wql": "pinball_loss", "mase": "mae", "rmsse": "mae"}
+    plain = {"wape": "mae", "wql": "pinball_loss", "mase": "mae", "rmsse": "mae", "decision_cost": "pinball_loss"}
     name = LOSSES[loss]
     if not all(name in each for each in found):
         name = plain[name]

@@ -78,4 +78,5 @@ def judged(panel: Panel, spec: Spec, cut: Cut, levels: NDArray[np.float64], fit:
     seconds = time.perf_counter() - started
     actual, available = panel.after(cut.cutoff, spec.horizon)
     mae, mse = naive_errors(past)
-    return Backtest(cut.fold, cut.cutoff, mean, quantiles, actual, available, spread(past), mae, mse, seconds)
+    came = (actual, available, spread(past), mae, mse)
+    return Backtest(cut.fold, cut.cutoff, mean, quantiles, *came, seconds, panel.stakes)
