@@ -171,6 +171,19 @@ def test_velocity_follows_cumulated_volume(spark, tmp_path):
     assert [row["high_volume"] for row in ordered] == [True] * 3 + [False] * (N - 3)
 
 
+def test_groups_are_made_before_what_folds_judge(spark, tmp_path):
+    cfg = config(tmp_path, "train.folds=2", "train.fold_step=7", "train.min_group_series=2")
+    settings = features.find_settings(*(inputs(spark)[name] for name in ("panel", "locations", "calendar")), cfg)
+    assert settings.judged == HORIZON + 7
+    turned = [(*row[:6], row[6][:-12] + [40.0 if k % 2 else 0.0] * 12, *row[7:]) for k, row in enumerate(panel_rows())]
+    before, after = profiles(inputs(spark), cfg), profiles(inputs(spark, turned), cfg)
+    assert [row["group_id"] for row in before.values()] == [after[name]["group_id"] for name in before]
+    assert [row["high_volume"] for row in before.values()] == [after[name]["high_volume"] for name in before]
+    assert [row["velocity"] for row in before.values()] != [after[name]["velocity"] for name in before]
+    assert len({row["group_id"] for row in before.values()}) > 3
+    assert features.judged(12, cfg) == 0  # too short for a fold
+
+
 def test_a_product_listed_twice_is_noticed(spark, tmp_path):
     cfg = config(tmp_path)
     frames = inputs(spark)

@@ -213,8 +213,37 @@ def test_statistics_match_pandas():
 def test_profile_rows_fit_their_contract_but_for_what_comes_later():
     rows = profile_rows(panel_rows(), SETTINGS)
     later = {"velocity", "high_volume", "group_id"}
-    wanted = {c.name for c in contract("series_profile").data_columns} - later | {"volume_bucket"}
-    assert set(rows.schema.names) == wanted
+    wanted = {c.name for c in contract("series_profile").data_columns} - later
+    assert set(rows.schema.names) == wanted | {"volume_bucket", "group_bucket", "group_mean", "group_pattern"}
     recent = rows["recent_mean"].to_pylist()
     assert rows["volume_bucket"].to_pylist() == [int(np.floor(64 * np.log(mean))) for mean in recent]
     assert rows["predicted_bytes"].to_pylist() == predicted_bytes(np.array([40, 120, 400]), len(CHANNELS)).tolist()
+    for name, now in (("bucket", "volume_bucket"), ("mean", "recent_mean"), ("pattern", "pattern")):
+        assert rows[f"group_{name}"].to_pylist() == rows[now].to_pylist()  # no folds: nothing is judged
+
+
+def test_what_groups_are_made_of_ends_before_what_folds_judge():
+    settings = replace(SETTINGS, judged=60)
+    quiet = panel_rows(demand=[[2.0] * (length - 60) + [0.0] * min(60, length) for length in (60, 120, 400)],
+                       lengths=(60, 120, 400))  # fmt: skip
+    rows = profile_rows(quiet, settings)
+    assert rows["recent_mean"].to_pylist() == [0.0, 0.0, 0.0]
+    assert rows["group_mean"].to_pylist() == [0.0, 2.0, 2.0]
+    assert rows["group_pattern"].to_pylist() == ["empty", "smooth", "smooth"]
+    loud = panel_rows(lengths=(120, 400))
+    demand = [row[:-60] + [50.0] * 60 for row in loud["demand"].to_pylist()]
+    earlier = [row[:-60] for row in loud["demand"].to_pylist()]
+    available = [row[:-60] for row in loud["available"].to_pylist()]
+    cut = profile_rows(panel_rows(lengths=(60, 340), demand=earlier, available=available), SETTINGS)
+    then = profile_rows(
+        panel_rows(lengths=(120, 400), demand=demand, available=loud["available"].to_pylist()), settings
+    )
+    for name, now in (("bucket", "volume_bucket"), ("mean", "recent_mean"), ("pattern", "pattern")):
+        assert then[f"group_{name}"].to_pylist() == cut[now].to_pylist()
+
+
+@pytest.mark.parametrize("lengths", [(60, 120), (60,)])
+def test_a_series_that_began_while_folds_judge_is_new_to_its_group(lengths):
+    rows = profile_rows(panel_rows(lengths=lengths), replace(SETTINGS, judged=60))
+    assert rows["group_pattern"].to_pylist()[0] == "new"
+    assert rows["group_bucket"].to_pylist()[0] is None

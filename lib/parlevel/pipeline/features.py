@@ -10,6 +10,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from parlevel.config import Config
+from parlevel.domain.evaluate.folds import least_history
 from parlevel.domain.features import calendar as days
 from parlevel.domain.features.build import STATICS, Settings, feature_rows
 from parlevel.domain.features.channels import CHANNELS, known_channels
@@ -69,6 +70,7 @@ def find_settings(panel: DataFrame, locations: DataFrame, calendar: DataFrame, c
         F.max(F.col("event").isNotNull() & ~_is_kind("holiday") & ~_is_kind("benefit")).alias("event"),
     ).first()
     known = panel.agg(
+        F.max("n_periods").alias("longest"),
         F.max(F.exists("price", lambda x: ~F.isnan(x))).alias("price"),
         F.max(F.exists("promo", lambda x: x > 0)).alias("promo"),
     ).first()
@@ -94,7 +96,20 @@ def find_settings(panel: DataFrame, locations: DataFrame, calendar: DataFrame, c
         halflives=tuple(cfg.features.halflives),
         max_history=cfg.features.max_history,
         holidays=cfg.calendar.holidays,
+        judged=judged(int(known["longest"]) if known else 0, cfg),
     )
+
+
+def judged(longest: int, cfg: Config) -> int:
+    """Periods before the cutoff that training's folds judge models on; 0 where the history is too short for a fold.
+
+    Args:
+        longest: periods of the longest history.
+        cfg: horizon and folds.
+    """
+    horizon, step = cfg.calendar.horizon, cfg.train.fold_step
+    spans = [horizon + back * step for back in range(cfg.train.folds)]
+    return max((span for span in spans if longest - span >= least_history(cfg.calendar.period, horizon)), default=0)
 
 
 def transform(

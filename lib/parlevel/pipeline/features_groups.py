@@ -19,9 +19,16 @@ LATER = ("velocity", "high_volume", "group_id")
 BASE = (
     *(column for column in contract("series_profile").data_columns if column.name not in LATER),
     Column("volume_bucket", "bigint", "logarithm of recent_mean in steps of 1 / 64; null without sales"),
+    Column("group_pattern", "string", "pattern before the periods that folds judge"),
+    Column("group_mean", "double", "recent_mean before them"),
+    Column("group_bucket", "bigint", "volume_bucket before them"),
 )
 SEPARATOR = "\u001f"
 NONE = "none"
+BEFORE = {"location": "location_id", "velocity": "group_velocity", "pattern": "group_pattern"}
+"""Columns that keys of train.group_by are read from; others have their own name."""
+
+LAID_BY = ("volume_bucket", "group_bucket", "group_mean", "group_pattern", "group_velocity")
 TEACHES = "left_out IS NULL"
 
 
@@ -49,25 +56,36 @@ def transform(base: DataFrame, *, cfg: Config) -> tuple[DataFrame, int]:
     return with_groups(with_velocity(base, cfg.train.high_volume_share), cfg)
 
 
-def with_velocity(base: DataFrame, high_volume_share: float) -> DataFrame:
-    """`velocity` by cumulated recent volume (A 80 %, B 95 %, C) and `high_volume` by share of series.
-
-    Limits come from a histogram with 64 buckets per factor e, so that no task has to sort all series;
-    series of one bucket (within 1.6 % of each other) share a class. Series that are left out set no limit.
-    """
+def _limits(base: DataFrame, bucket: str, level: str, share: float) -> tuple[int, int, int]:
+    """Lowest bucket of class A, of class B, and of the top `share` of series, from a histogram."""
     volumes = (
         base.where(TEACHES)
-        .groupBy(F.coalesce("volume_bucket", F.lit(-(2**31))).alias("b"))
-        .agg(F.count("*").alias("n"), F.coalesce(exact_sum("recent_mean"), F.lit(0.0)).alias("v"))
+        .groupBy(F.coalesce(bucket, F.lit(-(2**31))).alias("b"))
+        .agg(F.count("*").alias("n"), F.coalesce(exact_sum(level), F.lit(0.0)).alias("v"))
         .collect()  # bounded: 64 buckets per factor e of volume
     )
     histogram = [(int(row["b"]), int(row["n"]), float(row["v"])) for row in volumes]
-    first, second = abc_limits(histogram)
-    top = top_limit(histogram, high_volume_share)
-    bucket = F.col("volume_bucket")
-    velocity = F.when(bucket >= first, "A").when(bucket >= second, "B").otherwise("C")
-    high = F.coalesce(bucket >= top, F.lit(False))
-    return base.withColumn("velocity", velocity).withColumn("high_volume", high)
+    return (*abc_limits(histogram), top_limit(histogram, share))
+
+
+def _class(bucket: str, first: int, second: int) -> SparkColumn:
+    return F.when(F.col(bucket) >= first, "A").when(F.col(bucket) >= second, "B").otherwise("C")
+
+
+def with_velocity(base: DataFrame, high_volume_share: float) -> DataFrame:
+    """`velocity` by cumulated recent volume (A 80 %, B 95 %, C) and `high_volume` by share of series.
+
+    What series are trained with, `group_velocity` and `high_volume`, goes by the volume before what folds judge.
+    Limits come from a histogram with 64 buckets per factor e, so that no task has to sort all series;
+    series of one bucket (within 1.6 % of each other) share a class. Series that are left out set no limit.
+    """
+    first, second, _ = _limits(base, "volume_bucket", "recent_mean", high_volume_share)
+    then_first, then_second, top = _limits(base, "group_bucket", "group_mean", high_volume_share)
+    return (
+        base.withColumn("velocity", _class("volume_bucket", first, second))
+        .withColumn("group_velocity", _class("group_bucket", then_first, then_second))
+        .withColumn("high_volume", F.coalesce(F.col("group_bucket") >= top, F.lit(False)))
+    )
 
 
 def with_groups(profile: DataFrame, cfg: Config) -> tuple[DataFrame, int]:
@@ -98,9 +116,8 @@ def with_groups(profile: DataFrame, cfg: Config) -> tuple[DataFrame, int]:
     )
     rows = keyed.join(F.broadcast(lookup), ["_key", "_teaches"]).withColumn("group_id", group_id)
     count = len({(name, k) for _, _, name, parts in named for k in range(parts)})
-    return rows.drop("_key", "_teaches", "_name", "_parts", "volume_bucket"), count
+    return rows.drop("_key", "_teaches", "_name", "_parts", *LAID_BY), count
 
 
 def _part(name: str) -> SparkColumn:
-    column = "location_id" if name == "location" else name
-    return F.coalesce(F.nullif(F.trim(column), F.lit("")), F.lit(NONE))
+    return F.coalesce(F.nullif(F.trim(BEFORE.get(name, name)), F.lit("")), F.lit(NONE))

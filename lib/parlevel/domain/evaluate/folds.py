@@ -32,9 +32,9 @@ def cuts(panel: Panel, horizon: int, folds: int, step: int, min_history: int | N
         horizon: periods that each fold forecasts.
         folds: how many to make at most.
         step: periods between cutoffs.
-        min_history: default: two seasons, but not more than the horizon, and at least 8.
+        min_history: default: see `least_history`.
     """
-    needed = max(8, min(2 * SEASON[panel.period], horizon)) if min_history is None else min_history
+    needed = least_history(panel.period, horizon) if min_history is None else min_history
     seen = np.asarray((panel.available & ~np.isnan(panel.demand)).any(axis=0))
     found = []
     for back in range(folds):
@@ -43,6 +43,11 @@ def cuts(panel: Panel, horizon: int, folds: int, step: int, min_history: int | N
         if kept >= needed and seen[:kept].any() and seen[kept : kept + horizon].any():
             found.append(cutoff)
     return [Cut(fold, cutoff) for fold, cutoff in enumerate(reversed(found))]
+
+
+def least_history(period: str, horizon: int) -> int:
+    """Periods that must lie before a fold's cutoff: two seasons, but not more than the horizon, and at least 8."""
+    return max(8, min(2 * SEASON[period], horizon))
 
 
 def naive_errors(panel: Panel) -> tuple[Floats, Floats]:

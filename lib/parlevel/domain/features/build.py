@@ -13,7 +13,7 @@ from parlevel.domain.clean.grid import floats, integers, ragged
 from parlevel.domain.features import calendar, statistics
 from parlevel.domain.features.history import History
 from parlevel.domain.features.prices import discount, price_ratio
-from parlevel.domain.features.profile import profile
+from parlevel.domain.features.profile import Profile, profile
 from parlevel.domain.features.teaching import left_out
 from parlevel.domain.panel import Panel, list_array, ragged_to_right, right_to_ragged, rows_to_lists
 from parlevel.domain.periods import Period, to_date
@@ -35,6 +35,7 @@ class Settings:
     Attributes:
         channels: those to write, in order.
         ahead: those of them whose values after the cutoff are kept.
+        judged: periods before the cutoff that folds judge models on; groups are made of what came before them.
         holidays: use public holidays.
     """
 
@@ -48,6 +49,7 @@ class Settings:
     halflives: tuple[float, ...]
     max_history: int
     holidays: bool = True
+    judged: int = 0
 
 
 def feature_rows(table: pa.Table, settings: Settings) -> pa.Table:
@@ -102,16 +104,16 @@ def profile_rows(table: pa.Table, settings: Settings) -> pa.Table:
         settings: what to compute.
 
     Returns: columns of `series_profile` but velocity, high_volume and group_id, and volume_bucket: the
-        logarithm of the recent mean in steps of 1 / 64 (null without sales).
+        logarithm of the recent mean in steps of 1 / 64 (null without sales); group_pattern, group_mean and
+        group_bucket are pattern, recent_mean and volume_bucket as they were before what folds judge.
     """
     table = table.combine_chunks()
     lengths = np.asarray(table["n_periods"].to_numpy(), np.int64)
     history = _panel(_dense(table["demand"], lengths), _dense(table["available"], lengths), settings)
     found = profile(History(history), lengths, settings.period)
+    pattern, level = _before_folds(history, lengths, found, settings)
     flags = np.nan_to_num(_dense(table["flags"], lengths)).astype(np.int32)
     why = left_out(history.demand, history.available, flags, settings.period)
-    sold = found.recent_mean > 0
-    bucket = np.floor(np.log(np.where(sold, found.recent_mean, 1.0)) * BUCKETS_PER_FOLD)
     kept = np.minimum(lengths, settings.max_history)
     identity = ("series_id", "product_id", "location_id", "category", "department", "brand", "content_key")
     return pa.table(
@@ -128,9 +130,35 @@ def profile_rows(table: pa.Table, settings: Settings) -> pa.Table:
             "since_last_sale": pa.array(found.since_last_sale, pa.int32()),
             "left_out": pa.array(why, pa.string()),
             "predicted_bytes": pa.array(predicted_bytes(kept, len(settings.channels))),
-            "volume_bucket": pa.array(bucket, pa.int64(), mask=~sold),
+            "volume_bucket": _buckets(found.recent_mean),
+            "group_pattern": pa.array(pattern.astype(object), pa.string()),
+            "group_mean": pa.array(level),
+            "group_bucket": _buckets(level),
         }
     )
+
+
+def _before_folds(
+    history: Panel, lengths: NDArray[np.int64], found: Profile, settings: Settings
+) -> tuple[NDArray[np.str_], NDArray[np.float64]]:
+    """Pattern and recent mean of each series as they were before the oldest fold's cutoff; see `Settings.judged`.
+
+    Classes made of the periods that folds judge would hold the series which happened to sell little there: such a
+    group's models and quantiles are calibrated too low, and its demand comes back after the cutoff.
+    """
+    if settings.judged == 0:
+        return found.pattern, found.recent_mean
+    if settings.judged >= history.n_periods:
+        return np.where(found.pattern == "empty", "empty", "new"), np.zeros(len(lengths))
+    past = History(history.at(history.cutoff - settings.judged, 0))
+    then = profile(past, np.maximum(lengths - settings.judged, 0), settings.period)
+    young = (then.pattern == "empty") & (found.pattern != "empty")
+    return np.where(young, "new", then.pattern), then.recent_mean
+
+
+def _buckets(level: NDArray[np.float64]) -> pa.Array:
+    sold = level > 0
+    return pa.array(np.floor(np.log(np.where(sold, level, 1.0)) * BUCKETS_PER_FOLD), pa.int64(), mask=~sold)
 
 
 def predicted_bytes(n_periods: NDArray[np.int64], n_channels: int) -> NDArray[np.int64]:
