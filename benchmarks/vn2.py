@@ -53,8 +53,9 @@ NO_DRIVERS = "forecast.drivers=false"  # what moved a forecast is for readers: n
 PLANS = STAGES[: STAGES.index("replenish") + 1]
 
 
-def pipeline(data: str | None, work: Path, sets: list[str]) -> Policy:
-    """parlevel: the first order of the plan made from files that end with the current week."""
+def pipeline(data: str | None, work: Path, start: str, sets: list[str]) -> Policy:
+    """parlevel: the first order of the plan made from files that end with the current week, in a game from `start`."""
+    end = pd.Timestamp(start) + pd.Timedelta(weeks=WEEKS)
 
     def order(seen: Weeks, shelf: Shelf) -> Units:
         files = write_round(seen, shelf, work / seen.dates[-1])
@@ -62,7 +63,7 @@ def pipeline(data: str | None, work: Path, sets: list[str]) -> Policy:
         options += [f"source.options.data_dir={data}"] if data else []
         cfg = load(
             [ROOT / "conf" / name for name in ("base.yaml", "presets/vn2.yaml", "small.yaml")],
-            [f"paths.warehouse={work / 'warehouse'}", NO_DRIVERS, *options, *sets],
+            [f"paths.warehouse={work / 'warehouse'}", f"replenish.end={end:%Y-%m-%d}", NO_DRIVERS, *options, *sets],
         )
         spark = get_session(cfg)
         result = run(spark, cfg, stages=PLANS)
@@ -135,7 +136,7 @@ def main() -> None:
     rows, work = [], Path(tempfile.mkdtemp(prefix="vn2-"))
     for start in starts(weeks, args.start, args.games):
         shelf = inherited_shelf(weeks, start) if args.opening == "inherited" else published_shelf(weeks, folder)
-        row, own = one_game(weeks, start, shelf, pipeline(args.data, work, args.set))
+        row, own = one_game(weeks, start, shelf, pipeline(args.data, work, weeks.dates[start], args.set))
         rows.append(row)
         show(f"VN2 game from {weeks.dates[start]}", [row])
         if args.orders:

@@ -24,7 +24,7 @@ def test_a_scrambled_future_moves_no_order(spark: SparkSession, data_dir: Path, 
     orders = []
     for name, sales in (("true", weeks.sales), ("scrambled", scrambled)):
         # the file ends two weeks after the start: three rounds are played
-        player = pipeline(str(data_dir), tmp_path / name, [])
+        player = pipeline(str(data_dir), tmp_path / name, weeks.dates[start], [])
         orders.append(play(replace(weeks, sales=sales).until(stop), start, shelf, player).orders)
     np.testing.assert_array_equal(orders[0][:, :2], orders[1][:, :2])
     assert orders[0].sum(axis=0).min() > 0

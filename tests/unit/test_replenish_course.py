@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 from parlevel.domain.replenish.batch import Batch
 from parlevel.domain.replenish.course import course, follow, foreseen
 from parlevel.domain.replenish.ledger import facts
-from parlevel.domain.replenish.model import ItemModel, build, planning_periods
+from parlevel.domain.replenish.model import ItemModel, build
 from parlevel.domain.replenish.plan import Settings, item_model
 from parlevel.domain.replenish.solvers.dp import solve
+from parlevel.domain.replenish.timeline import planning_periods
 from stock import forecast, state, states, terms
 
 

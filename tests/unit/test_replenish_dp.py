@@ -14,9 +14,10 @@ from hypothesis import strategies as st
 
 from parlevel.domain.replenish.base import State, Terms
 from parlevel.domain.replenish.course import course
-from parlevel.domain.replenish.model import build, planning_periods
+from parlevel.domain.replenish.model import build
 from parlevel.domain.replenish.plan import Settings, item_model
 from parlevel.domain.replenish.solvers import dp
+from parlevel.domain.replenish.timeline import planning_periods
 from stock import state, terms
 
 

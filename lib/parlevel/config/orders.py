@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Any, Literal
 
 from pydantic import Field
@@ -17,6 +18,7 @@ class Replenish(Section):
     parameters: dict[str, Any] = Field(default_factory=dict)  # of the policy, checked by it
     n_paths: int = Field(128, ge=8)  # demand sample paths per series
     shortage_weight: float = Field(0.6, gt=0)  # what a lost unit counts when orders are chosen, as a share of its cost
+    end: date | None = None  # last day on which stock and demand count, for the policy optimal; null: it goes on
     choose_from: list[str] = ["optimal", "base_stock", "newsvendor", "s_S", "min_max"]  # policies that auto tries
     choose_by: list[Literal["pattern", "velocity", "category"]] = [
         "pattern",

@@ -6,12 +6,13 @@ import logging
 from functools import partial
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from parlevel.config import Config
-from parlevel.domain.periods import SEASON
+from parlevel.domain.periods import SEASON, to_index
 from parlevel.domain.replenish.group import plan_group
 from parlevel.domain.replenish.job import Job
 from parlevel.domain.replenish.output import USE
@@ -134,13 +135,29 @@ def make_job(rows: DataFrame, resources: DataFrame, cfg: Config, prices: dict[st
     limits: list[dict[str, Any]] = [row.asDict() for row in found]
     settings = Settings(
         horizon=calendar.horizon, season=SEASON[calendar.period], n_paths=replenish.n_paths, seed=cfg.seed,
-        shortage_weight=replenish.shortage_weight,
+        shortage_weight=replenish.shortage_weight, end=_left(cfg, int(last)),
     )  # fmt: skip
     effort = Effort(replenish.solver, replenish.time_limit, replenish.max_gap, replenish.rounds)
     return Job(
         int(last), calendar.period, settings, effort, replenish.policy,
         parameters_of(AUTO, cfg) if replenish.policy == AUTO else replenish.parameters, tuple(limits), prices or {},
     )  # fmt: skip
+
+
+def _left(cfg: Config, last: int) -> int:
+    """Periods from the last observed one (period index) to `replenish.end`; 0 where no end is set.
+
+    Raises:
+        DataError: it is over already.
+    """
+    if cfg.replenish.end is None:
+        return 0
+    end = int(to_index(np.array([cfg.replenish.end], "datetime64[D]"), cfg.calendar.period)[0])
+    if end <= last:
+        raise DataError(
+            f"replenish.end must lie after the cutoff. Got {cfg.replenish.end}, {last - end} periods before."
+        )
+    return end - last
 
 
 def assignment(rows: DataFrame) -> Assignment:

@@ -8,9 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from parlevel.domain.replenish.base import Floats, Forecast, Ints, State, Terms
-from parlevel.domain.replenish.model import ItemModel, planning_periods
+from parlevel.domain.replenish.model import ItemModel
 from parlevel.domain.replenish.plan import Settings, demand_paths, item_model
 from parlevel.domain.replenish.solvers import dp
+from parlevel.domain.replenish.timeline import planning_periods
 
 CHUNK = 64
 

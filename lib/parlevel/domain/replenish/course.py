@@ -16,8 +16,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from parlevel.domain.replenish.base import Bools, Floats, Ints
-from parlevel.domain.replenish.model import ItemModel, Timeline
+from parlevel.domain.replenish.model import ItemModel
 from parlevel.domain.replenish.rounding import SLACK
+from parlevel.domain.replenish.timeline import Timeline
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,8 @@ import numpy as np
 
 from parlevel.domain.forecast.paths import content_keys, sample_paths
 from parlevel.domain.replenish.base import Floats, Forecast, Ints, State, Terms
-from parlevel.domain.replenish.model import project, timeline
+from parlevel.domain.replenish.model import project
+from parlevel.domain.replenish.timeline import timeline
 
 
 @dataclass(frozen=True)

@@ -23,83 +23,7 @@ from numpy.typing import NDArray
 
 from parlevel.domain.replenish.base import Bools, Floats, Ints, State, Terms
 from parlevel.domain.replenish.rounding import SLACK
-
-
-@dataclass(frozen=True)
-class Timeline:
-    """When n items may order and receive, per demand path.
-
-    Attributes:
-        count: (n,) order opportunities, K = max.
-        arrival: (n, 1 or n_paths, K + 1) period in which opportunity k is received, 0-based, non-decreasing; the last
-            one closes the interval of the last opportunity.
-        interval: (n, 1 or n_paths, T) the opportunity whose receipt opened the interval that period t lies in;
-            -1 before the first receipt, >= count after the last interval.
-        step: (n, K) period before whose sales opportunity k is decided; order step of the contract.
-        receipt: (n, K) expected period of arrival, 0-based.
-    """
-
-    count: Ints
-    arrival: Ints
-    interval: Ints
-    step: Ints
-    receipt: Ints
-
-    @property
-    def n_opportunities(self) -> int:
-        """Columns of the tables over opportunities."""
-        return int(self.step.shape[1])
-
-    @property
-    def first(self) -> Ints:
-        """(n, 1 or n_paths) period of the first possible receipt, 0-based."""
-        return self.arrival[:, :, 0]
-
-
-def planning_periods(terms: Terms, horizon: int) -> int:
-    """Periods that demand paths must cover, so that the last order's whole cover is inside."""
-    count = -(-horizon // terms.review_period)
-    late = np.ceil(2.0 * terms.lead_time_sd).astype(np.int64)
-    return int((count * terms.review_period + terms.lead_time + late).max())
-
-
-def timeline(terms: Terms, horizon: int, periods: int, n_paths: int) -> Timeline:
-    """Order opportunities within the horizon and the intervals that they open.
-
-    Args:
-        terms: of n items.
-        horizon: orders are planned at steps 0..horizon - 1.
-        periods: T, what the demand paths cover.
-        n_paths: paths; with a spread of the lead time each draws its own delays.
-    """
-    review, lead = terms.review_period, terms.lead_time
-    count = -(-horizon // review)
-    k = np.arange(int(count.max()) + 1)
-    step = k[None, :] * review[:, None]
-    receipt = step + lead[:, None]
-    t = np.arange(periods)
-    if not np.any(terms.lead_time_sd > 0):
-        interval = np.maximum((t[None, :] - lead[:, None]) // review[:, None], -1)
-        return Timeline(count, receipt[:, None, :], interval[:, None, :], step[:, :-1], receipt[:, :-1])
-    late = delays(terms, n_paths, len(k))
-    arrival = np.maximum.accumulate(np.maximum(receipt[:, None, :] + late, step[:, None, :]), axis=2)
-    interval = np.full((len(lead), n_paths, periods), -1)
-    for index in range(len(k)):
-        interval += t >= arrival[:, :, index, None]
-    return Timeline(count, arrival, interval, step[:, :-1], receipt[:, :-1])
-
-
-def delays(terms: Terms, n_paths: int, n_orders: int) -> Ints:
-    """(n, n_paths, n_orders) periods by which receipts are late: normal, rounded, independent, stratified over paths.
-
-    The same draws for every item and run. The caller keeps orders from crossing.
-    """
-    from scipy.special import ndtri
-
-    rng = np.random.default_rng(20_170_123)
-    order = rng.permuted(np.tile(np.arange(n_paths), (n_orders, 1)), axis=1).T
-    normal = ndtri((order + 0.5) / n_paths)
-    return np.rint(terms.lead_time_sd[:, None, None] * normal).astype(np.int64)
+from parlevel.domain.replenish.timeline import GOES_ON, End, Timeline, timeline
 
 
 @dataclass(frozen=True)
@@ -118,6 +42,7 @@ class ItemModel:
         cap: (n, K) highest level that an order of opportunity k may reach.
         cost: (n, K, levels) expected holding and shortage cost of interval k when `level` is received by then, money.
         sunk: (n,) expected cost before the first possible receipt, money.
+        end: when nothing counts any more.
     """
 
     terms: Terms
@@ -130,6 +55,7 @@ class ItemModel:
     cap: Ints
     cost: Floats
     sunk: Floats
+    end: End = GOES_ON
 
     @property
     def n_items(self) -> int:
@@ -138,9 +64,10 @@ class ItemModel:
 
     @property
     def allowed(self) -> Bools:
-        """(n, K) whether an opportunity is one: within the horizon, open by the item's order calendar."""
+        """(n, K) whether an opportunity is one: within the horizon and before the end, open by the order calendar."""
         k = np.arange(self.time.n_opportunities)
-        return (k < self.time.count[:, None]) & self.terms.open(self.time.step)
+        in_time = (k < self.time.count[:, None]) & self.end.before(self.time.receipt)
+        return in_time & self.terms.open(self.time.step)
 
     @property
     def n_levels(self) -> int:
@@ -185,6 +112,7 @@ def build(
     horizon: int,
     max_levels: int = 192,
     added: Floats | Callable[[Floats, Timeline], Floats] | None = None,
+    end: End = GOES_ON,
 ) -> ItemModel:
     """The item model of n items.
 
@@ -196,24 +124,26 @@ def build(
         max_levels: of the grid; where cases need more, a level is several cases.
         added: (n, n_paths, T) units by which a period's stock is higher than `net` plus the plan's receipts, because
             orders were revised and sales were lost, or a function of (net, time) for it; default none.
+        end: when nothing counts any more.
     """
-    _, n_paths, periods = paths.shape
-    time = timeline(terms, horizon, periods, n_paths)
+    periods = paths.shape[2]
+    time = timeline(terms, horizon, periods, paths.shape[1])
     net, lost = project(state, terms, paths, time)
     need = net if added is None else net + (added(net, time) if callable(added) else added)
-    inside = (time.interval >= 0) & (time.interval < time.count[:, None, None])
+    counts = end.before(np.arange(periods))
+    inside = (time.interval >= 0) & (time.interval < time.count[:, None, None]) & counts
     peak = np.where(inside, -need, 0.0).max(axis=(1, 2)) + terms.min_stock
     unit, least, top = _grid(terms, state, np.maximum(peak, 0.0), max_levels)
     cap = np.minimum(_caps(state, terms, paths, need, time, unit, least), top[:, None])
     levels = int(top.max()) + 1
-    cost = _tables(terms, time, need, inside, unit, levels)
-    early = time.interval < 0
+    cost = _tables(terms, time, need, inside, unit, levels, end)
+    early = (time.interval < 0) & counts
     stock = np.where(early, np.maximum(net, 0.0), 0.0).sum(axis=2).mean(axis=1)
     waiting = np.where(early, np.maximum(-net, 0.0), 0.0).sum(axis=2).mean(axis=1)
     short = np.where(terms.lost_sales, terms.shortage_cost * lost.mean(axis=1), 0.0)
     late = np.where(terms.lost_sales, 0.0, np.nan_to_num(terms.backorder_cost) * waiting)
     sunk = terms.holding_cost * stock + short + late
-    return ItemModel(terms, time, net, need, lost, unit, least, cap, cost, sunk)
+    return ItemModel(terms, time, net, need, lost, unit, least, cap, cost, sunk, end)
 
 
 def _grid(terms: Terms, state: State, peak: Floats, max_levels: int) -> tuple[Floats, Ints, Ints]:
@@ -254,7 +184,9 @@ def _caps(state: State, terms: Terms, paths: Floats, need: Floats, time: Timelin
     return np.maximum(cap, 0)
 
 
-def _tables(terms: Terms, time: Timeline, need: Floats, inside: NDArray[np.bool_], unit: Floats, levels: int) -> Floats:
+def _tables(
+    terms: Terms, time: Timeline, need: Floats, inside: NDArray[np.bool_], unit: Floats, levels: int, end: End
+) -> Floats:
     """(n, K, levels) expected holding plus shortage cost, money."""
     n, n_paths, _ = need.shape
     shape = (n, time.n_opportunities, levels)
@@ -266,12 +198,12 @@ def _tables(terms: Terms, time: Timeline, need: Floats, inside: NDArray[np.bool_
     cost = over * (terms.holding_cost * unit / n_paths)[:, None, None]
     # Lost sales are counted once, at the end of the interval; backorders at the end of every period.
     ends = np.ones_like(inside)
-    ends[:, :, :-1] = interval[:, :, 1:] != interval[:, :, :-1]
+    ends[:, :, :-1] = (interval[:, :, 1:] != interval[:, :, :-1]) | ~end.before(np.arange(1, need.shape[2]))
     counted = inside & (ends | ~terms.lost_sales[:, None, None])
     display = wanted + (terms.min_stock / unit)[:, None, None]
     _, short = _expected(cell[counted], display[counted], shape)
     price = np.where(terms.lost_sales, terms.shortage_cost, np.nan_to_num(terms.backorder_cost))
-    cost += short * (price * unit / n_paths)[:, None, None]
+    cost += short * ((price * unit / n_paths)[:, None] * end.weights(terms, time.receipt))[:, :, None]
     return cost
 
 

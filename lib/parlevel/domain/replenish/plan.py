@@ -11,6 +11,7 @@ from parlevel.domain.replenish.base import Floats, Forecast, State, Terms
 from parlevel.domain.replenish.course import foreseen, revisions
 from parlevel.domain.replenish.model import ItemModel, build
 from parlevel.domain.replenish.solvers.dp import solve
+from parlevel.domain.replenish.timeline import End
 
 # Series a call of the path sampler: its work arrays then stay in the processor's cache.
 PATH_CHUNK = 32
@@ -29,6 +30,7 @@ class Settings:
         seed: of the paths.
         shortage_weight: what a lost or late unit counts when a plan is chosen, in shares of what it costs. Below 1
             orders guard against a forecast that is too high as a whole: what was not needed stays longer than a period.
+        end: periods from now after which nothing counts any more, neither stock nor demand; 0: it goes on.
     """
 
     horizon: int
@@ -38,6 +40,7 @@ class Settings:
     passes: int = 2
     seed: int = 0
     shortage_weight: float = 1.0
+    end: int = 0
 
 
 def demand_paths(forecast: Forecast, periods: int, settings: Settings) -> Floats:
@@ -54,11 +57,11 @@ def demand_paths(forecast: Forecast, periods: int, settings: Settings) -> Floats
 
 def item_model(state: State, terms: Terms, paths: Floats, settings: Settings) -> ItemModel:
     """The item model, knowing how the items' own best plans would be revised and what they lose."""
-    terms = weighted(terms, settings.shortage_weight)
-    model = build(state, terms, paths, settings.horizon, settings.max_levels, foreseen)
+    terms, end = weighted(terms, settings.shortage_weight), End(settings.end, settings.shortage_weight)
+    model = build(state, terms, paths, settings.horizon, settings.max_levels, foreseen, end)
     for _ in range(settings.passes - 1):
         added = revisions(model, solve(model).units[0])
-        model = build(state, terms, paths, settings.horizon, settings.max_levels, added)
+        model = build(state, terms, paths, settings.horizon, settings.max_levels, added, end)
     return model
 
 

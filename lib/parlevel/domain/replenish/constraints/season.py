@@ -13,8 +13,9 @@ import numpy as np
 
 from parlevel.domain.forecast.paths import sample_paths
 from parlevel.domain.replenish.base import Floats, Forecast, Ints, State, Terms
-from parlevel.domain.replenish.model import project, timeline
+from parlevel.domain.replenish.model import project
 from parlevel.domain.replenish.rounding import packs_up
+from parlevel.domain.replenish.timeline import timeline
 
 # Seasons that last longer than so many horizons hold no order down: it is sold long before.
 REACH = 2
