@@ -44,6 +44,9 @@ from parlevel.spark.scratch import Scratch
 from parlevel.spark.session import cores, get_session
 from solve_data import block, network
 
+SMALL = 50_000  # items up to which Spark's own work is quicker interpreted than compiled
+SMALL_CONF = Path(__file__).parent.parent / "conf" / "small.yaml"
+
 
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -61,6 +64,7 @@ def arguments() -> argparse.Namespace:
 
 
 def config(asked: argparse.Namespace, folder: str) -> Config:
+    """Settings of a run as a user would have them: conf/small.yaml is made for data of this size."""
     sets = [
         f"paths.warehouse={folder}",
         "calendar.period=week",
@@ -69,7 +73,7 @@ def config(asked: argparse.Namespace, folder: str) -> Config:
         f"replenish.solver={asked.solver}",
         "spark.driver_memory=3g",
     ]
-    return load(sets=sets)
+    return load([SMALL_CONF] if asked.items <= SMALL else [], sets)
 
 
 def solve(asked: argparse.Namespace, cfg: Config) -> dict[str, float | str]:

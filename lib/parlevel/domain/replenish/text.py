@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
-from parlevel.domain.replenish.base import Bools, Terms
+from parlevel.domain.replenish.base import Bools, Floats, Ints, Terms
 from parlevel.domain.replenish.ledger import Facts
 from parlevel.domain.replenish.lines import Lines
 from parlevel.domain.replenish.rounding import least, orderable
@@ -33,6 +34,32 @@ class Wording:
     shared: list[str]
     period: str
     closing: Bools | None = None
+
+    # asked for item by item: worked out once for all
+    @cached_property
+    def smallest(self) -> Floats:
+        """(n,) units of the smallest order."""
+        return least(self.terms) * self.terms.case_pack
+
+    @cached_property
+    def interval(self) -> Ints:
+        """(n,) periods that the next order protects."""
+        return self.terms.protection_interval
+
+    @cached_property
+    def fits(self) -> Bools:
+        """(n,) whether any order stays below the maximum stock."""
+        return orderable(self.facts.position[:, 0], self.terms)
+
+    @cached_property
+    def open_now(self) -> Bools:
+        """(n,) whether an order can be placed at step 0."""
+        return self.terms.open(np.zeros((len(self.interval), 1), np.int64))[:, 0]
+
+    @cached_property
+    def next_open(self) -> Ints:
+        """(n,) periods until the next step that takes orders."""
+        return self.terms.next_open()
 
     def maximum(self, item: int) -> str:
         """What the item's maximum stock is, in words."""
@@ -67,7 +94,7 @@ def first_order(words: Wording, item: int, quantity: float) -> str:
     """Why `quantity` is ordered at step 0, or nothing."""
     facts, terms = words.facts, words.terms
     position = facts.position[item, 0]
-    whole = int(terms.protection_interval[item])
+    whole = int(words.interval[item])
     cover = min(facts.cover[item], facts.stock_mean.shape[1])
     periods = _PLURAL[words.period]
     lasts = "no demand is expected" if facts.protection_demand[item, 0] <= 0 else _lasts(cover, whole, periods)
@@ -137,17 +164,15 @@ def _cases(cases: float) -> str:
 def _nothing(words: Wording, item: int, without: float) -> str:
     """Why nothing is ordered."""
     facts, terms, periods = words.facts, words.terms, _PLURAL[words.period]
-    one = terms.take(np.array([item]))
-    position = facts.position[[item], 0]
-    if not one.open(np.zeros((1, 1), np.int64))[0, 0]:
-        frozen = int(one.frozen[0]) if len(one.frozen) else 0
+    if not words.open_now[item]:
+        frozen = int(terms.frozen[item]) if len(terms.frozen) else 0
         why = f"orders of the first {frozen} {periods} are fixed" if frozen else "the supplier takes no orders that day"
-        return f"No order can be placed: {why}; the next can be in {int(one.next_open()[0])} {periods}."
+        return f"No order can be placed: {why}; the next can be in {int(words.next_open[item])} {periods}."
     if words.alone[item] > 0:
         return f"No order instead of {number(words.alone[item])}: {words.shared[item] or 'shared limits'}."
-    if not orderable(position, one)[0]:
-        smallest = float(least(one)[0] * one.case_pack[0])
-        return f"No order fits: the smallest of {number(smallest)} would pass the {words.maximum(item)}."
+    if not words.fits[item]:
+        smallest = number(float(words.smallest[item]))
+        return f"No order fits: the smallest of {smallest} would pass the {words.maximum(item)}."
     if facts.protection_demand[item, 0] <= 0:
         return "No order."
     wait = "no order is needed" if without >= 0.9 else "an order now would cost more than it saves"
@@ -161,8 +186,7 @@ def _limits(words: Wording, item: int, quantity: float) -> str:
     if words.shared[item] and quantity != alone:
         verb = "Raised" if quantity > alone else "Cut"
         parts.append(f"{verb} from {number(alone)} to {number(quantity)}: {words.shared[item]}.")
-    smallest = float(least(terms.take(np.array([item])))[0] * terms.case_pack[item])
-    if quantity == smallest and terms.min_order_qty[item] > terms.case_pack[item]:
+    if quantity == words.smallest[item] and terms.min_order_qty[item] > terms.case_pack[item]:
         parts.append(f"This is the minimum order of {number(terms.min_order_qty[item])}.")
     top = terms.max_stock[item]
     if not np.isnan(top) and words.facts.position[item, 0] + quantity > top - terms.case_pack[item]:
