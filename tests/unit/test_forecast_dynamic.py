@@ -99,3 +99,15 @@ def test_longer_periods_have_a_year_but_no_week(period: str) -> None:
     mean = Dynamic(horizon=8).fit(longer).predict_mean(8)
     assert np.isfinite(mean).all()
     assert (np.abs(np.log(mean / longer.demand.mean(axis=1, keepdims=True))) < 1.5).all()
+
+
+def test_the_days_after_an_event_are_its_own() -> None:
+    panel, _ = sold(level=2000.0)
+    on = panel.channels["event_code"][0] > 0
+    after = np.concatenate([[False], on[:-1]]) | np.concatenate([[False, False], on[:-2]])
+    slack = replace(panel, demand=np.where(after[:PAST], np.round(0.8 * panel.demand), panel.demand))
+    plain, lower = (Dynamic(horizon=AHEAD).fit(each).predict_mean(AHEAD) for each in (panel, slack))
+    assert after[PAST:].sum() == 2
+    ratio = (lower / plain).mean(axis=0)
+    assert ratio[after[PAST:]].max() < 0.9
+    assert ratio[~after[PAST:]].min() > 0.96

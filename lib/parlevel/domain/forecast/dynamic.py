@@ -81,7 +81,7 @@ class Dynamic(FromDistribution):
 
     format: ClassVar[str] = "json"
     name: ClassVar[str] = "dynamic"
-    defaults: ClassVar[dict[str, Any]] = {"horizon": 28, "seed": 0, "years": 4.0, "recency": 1.0}
+    defaults: ClassVar[dict[str, Any]] = {"horizon": 28, "seed": 0, "years": 6.0, "recency": 1.0}
 
     def __init__(self, **hyperparameters: Any) -> None:
         self.parameters = settings(self.name, self.defaults, hyperparameters)

@@ -43,6 +43,9 @@ NAMED = 0.15
 APPROACH, APPROACH_DAYS = 0.03, range(2, 8)
 """Prior of its effect on each day of the week before, all alike: what is bought for Easter is missed after it."""
 
+WAKE, WAKE_DAYS = 0.05, range(1, 3)
+"""Prior of its effect on the days after it, all alike: what was bought for it is not bought again."""
+
 LEAST_EVENTS = 2
 """Times that an event must have been seen to have an effect of its own."""
 
@@ -106,8 +109,10 @@ def own_columns(panel: Panel, row: int, horizon: int) -> Columns:
         known, count = np.unique(code[: panel.n_periods], return_counts=True)
         on = (code[:, None] == known[(known > 0) & (count >= LEAST_EVENTS)]).astype(np.float64)
         week = np.sum([_earlier(on, days) for days in APPROACH_DAYS], axis=0)
-        parts += [each[:width] for each in (NAMED * on, NAMED / 2 * _earlier(on, 1), APPROACH * week)]
-        drivers += [DRIVERS.index("holidays and events")] * (3 * on.shape[1])
+        wake = np.sum([_later(on, days) for days in WAKE_DAYS], axis=0)
+        found = (NAMED * on, NAMED / 2 * _earlier(on, 1), APPROACH * week, WAKE * wake)
+        parts += [each[:width] for each in found]
+        drivers += [DRIVERS.index("holidays and events")] * (len(found) * on.shape[1])
     if not parts:
         return Columns(np.empty((width, 0)), np.empty(0, np.int64))
     return Columns(np.concatenate(parts, axis=1), np.array(drivers, np.int64))
@@ -116,6 +121,11 @@ def own_columns(panel: Panel, row: int, horizon: int) -> Columns:
 def _earlier(on: Floats, days: int) -> Floats:
     """The same marks so many rows earlier; what lies beyond the last row is not known."""
     return np.concatenate([on[days:], np.zeros((min(days, len(on)), on.shape[1]))])
+
+
+def _later(on: Floats, days: int) -> Floats:
+    """The same marks so many rows later."""
+    return np.concatenate([np.zeros((min(days, len(on)), on.shape[1])), on[:-days]])
 
 
 def _level(panel: Panel, horizon: int, speed: float) -> Floats:
