@@ -205,7 +205,8 @@ def resources(profiles: DataFrame, terms: DataFrame, cfg: Config) -> DataFrame:
 
     All hold in every period (`period` 0). A supplier minimum is 40 % of the value of a typical order,
     a truck carries half of one, an inbound limit is 2.5 typical orders; the budget is 1.3 times what
-    all suppliers' typical orders cost, for the days on which they all are due.
+    all suppliers' typical orders cost, for the days on which they all are due, and never less than
+    the smallest orders of any one supplier's items together.
     """
     joined = terms.join(profiles.select("series_id", "mean", "location_id"), "series_id")
 
@@ -217,6 +218,7 @@ def resources(profiles: DataFrame, terms: DataFrame, cfg: Config) -> DataFrame:
         typical(F.col("unit_cost")).alias("value"),
         typical(F.col("unit_weight")).alias("weight"),
         typical(F.lit(1.0)).alias("units"),
+        exact_sum(_smallest_order()).alias("smallest"),
     )
     lot = draw(cfg, "resource", "items", "value")
     large = groups.where((F.col("items") >= 10) & (F.col("value") > 0)).withColumn("lot", lot)
@@ -239,9 +241,17 @@ def resources(profiles: DataFrame, terms: DataFrame, cfg: Config) -> DataFrame:
     ]
     made = large.select("supplier_id", "location_id", F.explode(F.array(*rows)).alias("row"))
     per_group = made.where("row.chosen").select("supplier_id", "location_id", "row.*")
-    budget = groups.agg(F.round(1.3 * exact_sum("value"), 2).alias("amount"))
+    budget = groups.agg(
+        F.greatest(F.round(1.3 * exact_sum("value"), 2), F.round(F.max("smallest"), 2)).alias("amount")
+    )
     everywhere = {"period": F.lit(0), "assumed": true}
     shared = {"resource_id": F.lit("budget"), "kind": F.lit("budget"), "measure": F.lit("value"), "cost": F.lit(0.0)}
     return contract_frame(per_group, "resources", **everywhere).unionByName(
         contract_frame(budget.where("amount > 0"), "resources", **everywhere, **shared)
     )
+
+
+def _smallest_order() -> Column:
+    """Value of the least that may be ordered of an item: its minimum in whole cases."""
+    cases = F.ceil(F.greatest(F.coalesce("min_order_qty", F.lit(0.0)) / F.col("case_pack"), F.lit(1.0)))
+    return F.when(F.col("mean") > 0, cases * F.col("case_pack") * F.col("unit_cost")).otherwise(0.0)
