@@ -241,21 +241,21 @@ class _Group:
         for _ in range(DEEPER):
             if self.left() < 0.3 * self.effort.time_limit:
                 break
-            program = self.master.with_gates(self.columns.of(self.watched), gates)
+            program, kept = self.master.with_gates(self.columns.of(self.watched), gates)
             try:
                 relaxation = solve_linear(program, self.left(), dual=True)
-                price = self.master.raw_prices(relaxation.duals)
-                self.share = relaxation.x[: len(self.columns.item)]
             except SolverError as error:
                 self.note = str(error)
                 break
-            prices = self._prices(price, np.zeros((len(gates), self.batch.n)))
+            self.share = np.zeros(len(self.columns.item))
+            self.share[kept] = relaxation.x
+            prices = self._prices(self.master.raw_prices(relaxation.duals), np.zeros((len(gates), self.batch.n)))
             fixed = prices.fixed.copy()
             fixed[:, :, closed] = np.inf
             new = self.columns.add(self._solve([StepPrices(prices.unit, fixed, prices.stock)])[0])
-            total += new
-            if new == 0:
+            if not new:
                 break
+            total += new
         return total
 
     def _value(self, chosen: Ints) -> float:

@@ -160,21 +160,26 @@ class Master:
                 link[order] *= self.rows[k].cost / paid
         return price, link
 
-    def with_gates(self, columns: Columns, gates: Floats) -> Program:
-        """The program with its gates (gates,) held: no gate variables and no links are left, a truck is a capacity."""
-        c, high_of = len(columns.item), np.ones(len(columns.item))
+    def with_gates(self, columns: Columns, gates: Floats) -> tuple[Program, Ints]:
+        """The program with its gates (gates,) held: no gate variables and no links are left, a truck is a capacity.
+
+        Returns: the program, and which columns are its variables: those that order nothing at a closed gate.
+        """
         low, high = (part[: self.n + len(self.rows)] for part in self._row_bounds())
+        fits = np.ones(len(columns.item), bool)
         for k, often in zip(self.gates, np.rint(gates), strict=True):
             if often < 1:
-                high_of[columns.use[:, k] > 0] = 0.0
+                fits &= columns.use[:, k] <= 0
             elif self.rows[k].kind == "truck":
                 high[self.n + k] = often * self.rows[k].amount
             else:
                 low[self.n + k] = self.rows[k].amount
-        used = np.nonzero(columns.use)
-        at, var = np.concatenate([columns.item, self.n + used[1]]), np.concatenate([np.arange(c), used[0]])
-        matrix = coo_matrix((np.concatenate([np.ones(c), columns.use[used]]), (at, var)), shape=(len(low), c)).tocsr()
-        return Program(columns.cost, np.zeros(c), high_of, matrix, low, high, np.ones(c, bool))
+        kept = np.flatnonzero(fits)
+        c, used = len(kept), np.nonzero(columns.use[kept])
+        at, var = np.concatenate([columns.item[kept], self.n + used[1]]), np.concatenate([np.arange(c), used[0]])
+        value = np.concatenate([np.ones(c), columns.use[kept][used]])
+        matrix = coo_matrix((value, (at, var)), shape=(len(low), c)).tocsr()
+        return Program(columns.cost[kept], np.zeros(c), np.ones(c), matrix, low, high, np.ones(c, bool)), kept
 
     def raw_prices(self, duals: Floats) -> Floats:
         """(r,) prices of rows with gates held: a truck is then a capacity, whatever it costs."""

@@ -106,19 +106,21 @@ def improve(master: Master, columns: Columns, chosen: Ints, swaps: int) -> Ints:
 def _violations(master: Master, use: Floats) -> Floats:
     """(c, r) by how much each of c total usages breaks each row."""
     out = np.zeros_like(use)
-    for k, row in enumerate(master.rows):
-        tolerance = 1e-7 * max(1.0, abs(row.amount))
-        if row.kind in CAPACITIES:
-            out[:, k] = np.where(use[:, k] > row.amount + tolerance, use[:, k] - row.amount, 0.0)
-        elif row.kind == "supplier_min":
-            short = (use[:, k] > 1e-9) & (use[:, k] < row.amount - tolerance)
-            out[:, k] = np.where(short, row.amount - use[:, k], 0.0)
+    amount = np.array([row.amount for row in master.rows])
+    tolerance = 1e-7 * np.maximum(1.0, np.abs(amount))
+    top = [k for k, row in enumerate(master.rows) if row.kind in CAPACITIES]
+    if top:
+        over = use[:, top] - amount[top]
+        out[:, top] = np.where(use[:, top] > (amount + tolerance)[top], over, 0.0)
+    if master.minimum:
+        at = use[:, master.minimum]
+        least = amount[master.minimum]
+        short = (at > 1e-9) & (at < least - tolerance[master.minimum])
+        out[:, master.minimum] = np.where(short, least - at, 0.0)
     return out
 
 
 def _truck_cost(master: Master, use: Floats) -> Floats:
     """(c,) cost of trucks for each of c total usages."""
-    cost = np.zeros(len(use))
-    for k in master.truck:
-        cost += np.ceil(use[:, k] / master.rows[k].amount - 1e-9) * master.rows[k].cost
-    return cost
+    size, cost = (np.array([getattr(master.rows[k], name) for k in master.truck]) for name in ("amount", "cost"))
+    return np.asarray((np.ceil(use[:, master.truck] / size - 1e-9) * cost).sum(axis=1))
