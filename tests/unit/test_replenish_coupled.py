@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -225,6 +226,27 @@ def test_repair_gives_up_the_step_of_a_minimum_that_nobody_can_reach_and_no_othe
         if (columns.units[list(picked)].sum(axis=0) <= 8).all()
     ]
     assert columns.cost[chosen].sum() <= 1.05 * min(docked)
+
+
+@pytest.mark.parametrize("kind", ["supplier_min", "truck"])
+def test_held_gates_cost_what_the_whole_program_costs_with_its_gates_fixed(kind):
+    """The small program has neither gate variables nor closed plans, and the same optimum; so has the dual simplex."""
+    b, rows = batch(3, seed=4), ROWS[kind]
+    units, cost = every_plan(b)
+    good = np.isfinite(cost).ravel()
+    made = make_columns(rows, b.terms, units, np.where(np.isfinite(cost), cost, 0.0), None)
+    columns = Columns(made.item[good], made.units[good], made.cost[good], made.use[good])
+    master = Master(b.n, rows)
+    whole = master.program(columns)
+    assert linear.solve_linear(whole, 5.0, dual=True).value == pytest.approx(linear.solve_linear(whole, 5.0).value)
+    gates = np.array([2.0, 0.0, 1.0]) if kind == "truck" else np.array([1.0, 0.0, 1.0])
+    low, high = whole.low.copy(), whole.high.copy()
+    low[-3:] = high[-3:] = gates
+    fixed = linear.solve_linear(replace(whole, low=low, high=high), 5.0)
+    small, kept = master.with_gates(columns, gates)
+    held = linear.solve_linear(small, 5.0, dual=True)
+    assert (columns.units[kept][:, 1] == 0).all()
+    assert held.value + sum(r.cost * g for r, g in zip(rows, gates, strict=True)) == pytest.approx(fixed.value)
 
 
 def test_a_missing_solver_and_an_unknown_one_are_named():
