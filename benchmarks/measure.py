@@ -63,15 +63,16 @@ def memory_gib(pids: Iterable[int]) -> float:
     return total / 2**20
 
 
-def cpu_seconds(pids: Iterable[int]) -> dict[int, float]:
-    """User + system seconds of each process, its ended children included."""
+def cpu_seconds(pids: Iterable[int]) -> dict[int, tuple[float, float]]:
+    """User + system seconds of each process: its own, and with its ended children that were waited for."""
     used = {}
     for pid in pids:
         try:
             fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
         except OSError:
             continue
-        used[pid] = sum(int(fields[k]) for k in (11, 12, 13, 14)) / TICK
+        own, children = (sum(int(fields[k]) for k in pair) / TICK for pair in ((11, 12), (13, 14)))
+        used[pid] = own, own + children
     return used
 
 
@@ -98,7 +99,7 @@ class Cost:
         adopt_orphans()
         self._begin, self.began_ms = time.monotonic(), 1000 * time.time()
         self._first = cpu_seconds(tree(os.getpid()))
-        self._last = dict(self._first)
+        self._last, self._own = dict(self._first), {}
         self._thread = threading.Thread(target=self._watch, daemon=True)
         self._thread.start()
         return self
@@ -112,7 +113,10 @@ class Cost:
         self.wall_s, self.ended_ms = time.monotonic() - self._begin, 1000 * time.time()
         # A child that ended is counted in its parent's fields, so only roots that still live are summed
         # against what they had; a child alive at the end, or an orphan that nobody waits for, is added by itself.
-        self.cpu_s = sum(used - self._first.get(pid, 0.0) for pid, used in self._last.items())
+        at_end = sum(used - self._first.get(pid, (0.0, 0.0))[1] for pid, (_, used) in self._last.items())
+        # Nobody waits for the workers of Spark's daemon: what each was last seen with is the better sum then.
+        seen = sum(own - self._first.get(pid, (0.0, 0.0))[0] for pid, own in self._own.items())
+        self.cpu_s = max(at_end, seen)
 
     def _watch(self) -> None:
         wait = self.every_s
@@ -126,6 +130,8 @@ class Cost:
         pids = tree(os.getpid())
         self.peak_gib = max(self.peak_gib, memory_gib(pids))
         self._last = cpu_seconds(pids)
+        for pid, (own, _) in self._last.items():
+            self._own[pid] = max(own, self._own.get(pid, 0.0))
 
 
 def show(title: str, rows: Sequence[Mapping[str, Any]]) -> None:
