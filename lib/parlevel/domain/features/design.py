@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from parlevel.domain.features.events import SHIFTS, lifts
 from parlevel.domain.features.history import Floats, History, Ints, look_up, ratio
 from parlevel.domain.panel import Panel
 from parlevel.domain.periods import Period, to_date
@@ -141,6 +142,7 @@ class Design:
         yield from self._recent(past, series, origins, scale)
         yield from self._season(past, series, origins, steps, scale)
         yield from self._covariates(panel, series, origins, steps)
+        yield from self._events(panel, past, series, origins, origins + steps)
         yield from self._promotions(panel, past, series, origins, scale)
         yield from self._calendar(panel, origins + steps)
         for name, values in panel.statics.items():
@@ -182,7 +184,7 @@ class Design:
     def _covariates(self, panel: Panel, series: Ints, origins: Ints, steps: Ints) -> Iterator[Column]:
         """Channels at the target period where they are known ahead, else NaN."""
         for name, values in panel.channels.items():
-            if name == "event_code":  # the number of a name: nothing that a threshold or a slope could use
+            if name == "event_code":  # the number of a name: what it did is told by `_events`
                 continue
             known = name in panel.known_future
             yield name, look_up(values, series, origins + steps) if known else np.full(len(series), np.nan)
@@ -193,6 +195,12 @@ class Design:
             then = look_up(prices, series, origins + steps) if known else np.full(len(series), np.nan)
             yield "price_now", now
             yield "price_change", ratio(then, now) - 1.0
+
+    def _events(self, panel: Panel, past: History, series: Ints, origins: Ints, target: Ints) -> Iterator[Column]:
+        """What the target's event, tomorrow's and yesterday's did to this series so far."""
+        if "event_code" in panel.known_future and self.period == "day":
+            for name, shift in SHIFTS.items():
+                yield name, lifts(past, panel.channels["event_code"], series, origins, target, shift)
 
     def _promotions(self, panel: Panel, past: History, series: Ints, origins: Ints, scale: Floats) -> Iterator[Column]:
         """What promotions did to this series so far."""
