@@ -54,7 +54,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--suppliers", type=int, default=0, help="0: one for every 100 items, 50 to 5,000")
     parser.add_argument("--weeks", type=int, default=8, help="order steps planned")
     parser.add_argument("--paths", type=int, default=64, help="demand paths an item")
-    parser.add_argument("--budget", type=float, default=1.2, help="of a week / what typical orders of a week cost")
+    parser.add_argument("--budget", type=float, default=1.0, help="of a week / what typical orders of a week cost")
     parser.add_argument("--trucks", type=float, default=0.1, help="share of suppliers that deliver by whole trucks")
     parser.add_argument("--sample", type=int, default=40, help="items also solved by the integer program; 0: none")
     parser.add_argument("--solver", default="SCIP", help="integer solver of that floor and of the groups")
