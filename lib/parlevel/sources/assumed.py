@@ -241,9 +241,7 @@ def resources(profiles: DataFrame, terms: DataFrame, cfg: Config) -> DataFrame:
     ]
     made = large.select("supplier_id", "location_id", F.explode(F.array(*rows)).alias("row"))
     per_group = made.where("row.chosen").select("supplier_id", "location_id", "row.*")
-    budget = groups.agg(
-        F.greatest(F.round(1.3 * exact_sum("value"), 2), F.round(F.max("smallest"), 2)).alias("amount")
-    )
+    budget = groups.agg(F.greatest(F.round(1.3 * exact_sum("value"), 2), F.round(F.max("smallest"), 2)).alias("amount"))
     everywhere = {"period": F.lit(0), "assumed": true}
     shared = {"resource_id": F.lit("budget"), "kind": F.lit("budget"), "measure": F.lit("value"), "cost": F.lit(0.0)}
     return contract_frame(per_group, "resources", **everywhere).unionByName(
