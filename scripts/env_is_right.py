@@ -11,9 +11,12 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-import setuptools
-from pip._vendor.packaging.requirements import Requirement
-from pip._vendor.packaging.utils import canonicalize_name
+try:
+    import setuptools
+    from pip._vendor.packaging.requirements import Requirement
+    from pip._vendor.packaging.utils import canonicalize_name
+except ImportError as error:
+    sys.exit(f"setup: {error}: nothing is installed yet, or an installation was interrupted")
 
 HERE = Path(__file__).resolve().parents[1]
 

@@ -49,7 +49,8 @@ install() {
     "$VENV/bin/python" -m pip install --quiet --no-input --disable-pip-version-check -c constraints.txt \
         'setuptools>=68,<81' wheel -e ".[$EXTRAS]" ||
         stop "pip could not install the packages; its message is above.
-  Without network: fill a folder once with 'pip download -c constraints.txt -d WHEELS .[$EXTRAS] "setuptools>=68,<81" wheel'
+  If an earlier set-up was interrupted, delete $VENV (rm -rf $VENV) and try again.
+  Without network: fill a folder once with: pip download -c constraints.txt -d WHEELS '.[$EXTRAS]' 'setuptools>=68,<81' wheel
   and run: PIP_NO_INDEX=1 PIP_FIND_LINKS=WHEELS make setup"
 }
 

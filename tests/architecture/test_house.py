@@ -8,7 +8,9 @@ import importlib
 import os
 import pkgutil
 import re
+import shutil
 import subprocess
+import venv
 from fnmatch import fnmatch
 from pathlib import Path
 
@@ -159,3 +161,18 @@ def test_no_two_test_files_share_a_name() -> None:
     """They are no packages: pytest would import the first and refuse the second, but only when both are asked for."""
     names = [path.name for path in (rules.ROOT / "tests").rglob("test_*.py")]
     assert sorted({name for name in names if names.count(name) > 1}) == []
+
+
+def test_set_up_that_cannot_install_says_the_ways_out_and_leaves_nothing_behind(tmp_path: Path) -> None:
+    shutil.copytree(rules.ROOT / "scripts", tmp_path / "scripts")
+    for name in ("setup.py", "constraints.txt"):
+        shutil.copy(rules.ROOT / name, tmp_path)
+    before = {path.name for path in tmp_path.iterdir()} | {".venv"}
+    venv.create(tmp_path / ".venv", with_pip=False)
+    done = run_setup(tmp_path)
+    assert done.returncode == 2
+    assert "an installation was interrupted" in done.stderr
+    assert "delete .venv (rm -rf .venv) and try again" in done.stderr
+    assert "pip download -c constraints.txt -d WHEELS '.[local" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert {path.name for path in tmp_path.iterdir()} == before
