@@ -36,7 +36,10 @@ def prune(tree: Any, values: Floats, least: float) -> tuple[Any, Floats]:
         elif inner[node]:
             todo += [left[node], right[node]]
     place = np.cumsum(kept) - 1
-    nodes = state["nodes"][kept].copy()
+    # a copy would leave what lies in memory between the fields, and the model's bytes would be others every time
+    nodes = np.zeros(int(kept.sum()), state["nodes"].dtype)
+    for name in nodes.dtype.names or ():
+        nodes[name] = state["nodes"][name][kept]
     ends = (nodes["left_child"] < 0) | cut[kept]
     for name in ("left_child", "right_child"):
         nodes[name] = np.where(ends, -1, place[nodes[name]])
