@@ -12,7 +12,7 @@ import pytest
 from panels import QUICK_TRAINING, daily, one_group
 from parlevel.config import load
 from parlevel.domain.forecast import registry
-from parlevel.domain.forecast.memory import FEWEST, retried, within_memory
+from parlevel.domain.forecast.memory import FEWEST, out_of_memory, within_memory
 from parlevel.domain.forecast.seasonal_naive import SeasonalNaive
 from parlevel.domain.panel import Panel
 from parlevel.pipeline import train
@@ -28,9 +28,16 @@ from parlevel.domain.forecast.memory import within_memory
 panel = daily(64, 20)
 used = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
 resource.setrlimit(resource.RLIMIT_AS, (used + 400 * 2**20,) * 2)
-size, told = within_memory(panel, lambda part: np.ones((part.n_series, 2**20)).shape[0])
+size, told = within_memory(panel, lambda part, stop: np.ones((part.n_series, 2**20)).shape[0])
 print(size, told)
 """
+
+
+class Hopeless(SeasonalNaive):
+    """Runs out of memory however few there are."""
+
+    def fit(self, panel: Panel) -> Any:
+        raise MemoryError("Unable to allocate 9.9 PiB")
 
 
 class Greedy(SeasonalNaive):
@@ -45,6 +52,7 @@ class Greedy(SeasonalNaive):
 @pytest.fixture(autouse=True)
 def greedy(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(registry.FORECASTERS, "greedy", f"{__name__}:Greedy")
+    monkeypatch.setitem(registry.FORECASTERS, "hopeless", f"{__name__}:Hopeless")
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="limits of address space")
@@ -56,17 +64,33 @@ def test_a_process_that_may_not_grow_learns_from_half() -> None:
 
 def test_a_group_that_fits_is_left_as_it_is() -> None:
     panel = daily(3 * FEWEST, 20)
-    assert within_memory(panel, lambda part: part.n_series) == (3 * FEWEST, "")
+    assert within_memory(panel, lambda part, stop: part.n_series) == (3 * FEWEST, "")
 
 
-def test_a_small_group_and_another_error_go_through() -> None:
-    def fail(part: Panel) -> None:
-        raise MemoryError(str(part.n_series))
+def test_after_a_quarter_the_whole_group_is_trained_without_what_fails() -> None:
+    tried = []
 
-    with pytest.raises(MemoryError, match=str(FEWEST)):
+    def fail(part: Panel, stop: bool) -> int:
+        tried.append((part.n_series, stop))
+        if stop:
+            raise MemoryError(str(part.n_series))
+        return part.n_series
+
+    assert within_memory(daily(4 * FEWEST, 20), fail) == (4 * FEWEST, "")
+    assert tried == [(4 * FEWEST, True), (2 * FEWEST, True), (FEWEST, True), (4 * FEWEST, False)]
+    tried.clear()
+    assert within_memory(daily(FEWEST, 20), fail) == (FEWEST, "")
+    assert tried == [(FEWEST, True), (FEWEST, False)]
+
+
+def test_another_error_goes_through() -> None:
+    def fail(part: Panel, stop: bool) -> None:
+        raise ValueError("bad value")
+
+    with pytest.raises(ValueError, match="bad value"):
         within_memory(daily(4 * FEWEST, 20), fail)
-    assert not retried(ValueError("bad value"), daily(100, 5))
-    assert retried(RuntimeError("std::bad_alloc"), daily(100, 5))
+    assert out_of_memory(RuntimeError("std::bad_alloc"))
+    assert not out_of_memory(RuntimeError("bad"))
 
 
 def test_the_group_is_trained_on_half_and_its_models_say_so() -> None:
@@ -78,3 +102,12 @@ def test_the_group_is_trained_on_half_and_its_models_say_so() -> None:
     assert all("out of memory with 64 series: learned from 32" in row["note"] for row in models)
     assert all(len(row["artifact"]) for row in models if row["chosen"])
     assert np.isfinite([row["fit_seconds"] for row in models]).all()
+
+
+def test_a_candidate_that_never_fits_costs_the_others_nothing() -> None:
+    cfg = load(sets=[*QUICK_TRAINING, "train.candidates=[{model: seasonal_naive}, {model: hopeless}]"])
+    made = train._train(one_group(64, 100, 7), plain=train.spec(cfg), deep=train.spec(cfg), period="day")
+    models = {row["model"]: row for row in made.to_pylist() if row["kind"] == "models"}
+    assert {row["n_series"] for row in models.values()} == {64}
+    assert models["seasonal_naive"]["chosen"]
+    assert models["hopeless"]["note"].startswith("failed on a fold: MemoryError")

@@ -173,9 +173,10 @@ def _train(
     group, high = table["group_id"][0].as_py(), bool(table["high_volume"][0].as_py())
     chosen_spec = replace(deep if high else plain, ready=ready, budget_s=(seconds or {}).get(group, 0.0))
     started = time.perf_counter()
-    panel = in_content_order(with_known_future(Panel.from_arrow(teachers(table)[0], period)))
+    panel = with_known_future(Panel.from_arrow(teachers(table)[0], period))
     try:
-        (result, models), short = within_memory(panel, partial(_fitted, spec=chosen_spec, max_loss_pct=max_loss_pct))
+        fit = partial(_fitted, whole=panel.n_series, spec=chosen_spec, max_loss_pct=max_loss_pct)
+        (result, models), short = within_memory(in_content_order(panel), fit)
     except Exception as error:  # one group's failure is a row; its series fall back in the forecast stage
         log.warning("group %s could not be trained: %s", group, error)
         rows = [_failed(chosen_spec.floor, error)]
@@ -191,8 +192,12 @@ def _train(
     return out.set_column(0, "kind", kinds)
 
 
-def _fitted(panel: Panel, spec: Spec, max_loss_pct: float | None) -> tuple[GroupResult, list[ModelRow]]:
-    """A group's training, and the models that are kept of it."""
+def _fitted(
+    panel: Panel, stop_short: bool, *, whole: int, spec: Spec, max_loss_pct: float | None
+) -> tuple[GroupResult, list[ModelRow]]:
+    """A group's training, and the models that are kept of it; a further attempt has no time left to search in."""
+    first = stop_short and panel.n_series == whole
+    spec = replace(spec, stop_short=stop_short, budget_s=spec.budget_s if first else 0.0)
     result = train_group(panel, spec)
     return result, result.models if max_loss_pct is None else smaller_rows(result, spec, max_loss_pct)
 

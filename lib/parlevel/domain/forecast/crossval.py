@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from parlevel.domain.evaluate.folds import cuts
 from parlevel.domain.forecast.base import Forecaster
 from parlevel.domain.forecast.choose import PRIOR_CORRELATION, Choice, blended, choose, learn_spread
-from parlevel.domain.forecast.memory import retried
+from parlevel.domain.forecast.memory import out_of_memory
 from parlevel.domain.forecast.paths import content_keys
 from parlevel.domain.forecast.scores import Backtest, metrics
 from parlevel.domain.forecast.spec import Spec, backtest
@@ -133,7 +133,7 @@ def _run_folds(
         try:
             found[name] = [backtest(panel, spec, name, cut, levels) for cut in rolling]
         except Exception as error:  # one candidate's failure is a fact to record, not the group's end
-            if retried(error, panel):
+            if spec.stop_short and out_of_memory(error):
                 raise
             log.warning("candidate %s failed on a fold: %s", name, error)
             failed[name] = f"failed on a fold: {type(error).__name__}: {error}"
@@ -188,7 +188,7 @@ def _fit_chosen(
                 started = time.perf_counter()
                 fitted[name] = (spec.fitted(name, panel), time.perf_counter() - started)
             except Exception as error:
-                if name == spec.floor or retried(error, panel):
+                if name == spec.floor or (spec.stop_short and out_of_memory(error)):
                     raise
                 log.warning("candidate %s failed on the whole history: %s", name, error)
                 broken, failed[name] = name, f"failed on the whole history: {type(error).__name__}: {error}"

@@ -16,38 +16,44 @@ log = logging.getLogger(__name__)
 FEWEST = 16
 """Series below which a group is not made smaller: memory is then short for another reason."""
 
+SHARES = (1, 2, 4)
+"""Every series, every second, every fourth."""
+
 # numpy and Arrow raise MemoryError; LightGBM and TensorFlow have errors of their own, known by their words
 WORDS = ("bad_alloc", "failed to allocate memory", "ResourceExhausted", "OOM when allocating")
 
 Result = TypeVar("Result")
 
 
-def retried(error: BaseException, panel: Panel) -> bool:
-    """Whether an error says that memory ran out, and fewer series could mend it."""
-    short = isinstance(error, MemoryError) or any(word in f"{type(error).__name__}: {error}" for word in WORDS)
-    return short and panel.n_series >= 2 * FEWEST
+def out_of_memory(error: BaseException) -> bool:
+    """Whether an error says that memory ran out."""
+    return isinstance(error, MemoryError) or any(word in f"{type(error).__name__}: {error}" for word in WORDS)
 
 
-def within_memory(panel: Panel, train: Callable[[Panel], Result]) -> tuple[Result, str]:
-    """What `train` makes of a group, or of half, a quarter ... of its series where memory runs out.
+def within_memory(panel: Panel, train: Callable[[Panel, bool], Result]) -> tuple[Result, str]:
+    """What `train` makes of a group, or of half or a quarter of its series where memory runs out.
+
+    Where that does not help, memory is short for a reason of one candidate's own: the whole group is trained without
+    those that fail.
 
     Args:
         panel: the group, its rows in an order that depends on what they hold alone.
-        train: of the group or a part of it.
+        train: of the group or a part of it; told whether a candidate that runs out of memory ends the attempt.
 
     Returns: the result, and what to tell of it: empty where all series taught.
     """
-    part, every = panel, 1
-    while True:
+    for every in SHARES:
+        part = panel if every == 1 else panel.take(np.arange(0, panel.n_series, every))
+        if part.n_series < FEWEST:
+            break
         try:
-            made = train(part)
+            made = train(part, True)
         except Exception as error:
-            if not retried(error, part):
+            if not out_of_memory(error):
                 raise
             log.warning("%s series are too many for the memory there is: %s", f"{part.n_series:,}", error)
         else:
             told = f"out of memory with {panel.n_series:,} series: learned from {part.n_series:,}"
             return made, told if every > 1 else ""
-        every *= 2
-        part = panel.take(np.arange(0, panel.n_series, every))
         gc.collect()  # bounded: not Spark's; what the failed attempt left in cycles
+    return train(panel, False), ""

@@ -31,6 +31,7 @@ class Spec:
         loss, blend: what the choice minimises; whether blends are tried.
         seed: of every draw.
         shared: further settings offered to all models (lags, windows, halflives); `ready`: those learned already.
+        stop_short: whether a candidate that runs out of memory ends the training, so that fewer series can be tried.
         budget_s: seconds that the training may take, other hyperparameters tried in what is left of them; 0: none are.
     """
 
@@ -46,6 +47,7 @@ class Spec:
     shared: Mapping[str, Any] = field(default_factory=dict)
     ready: Ready = field(default_factory=dict)
     budget_s: float = 0.0
+    stop_short: bool = False
 
     def offered(self) -> dict[str, Mapping[str, Any]]:
         """Candidates by name, the floor among them."""
