@@ -5,11 +5,18 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from parlevel.config import load
 from parlevel.domain.replenish.base import Forecast
 from parlevel.domain.replenish.batch import Batch
+from parlevel.domain.replenish.constraints.resource import Row
 from parlevel.domain.replenish.model import build
 from parlevel.domain.replenish.plan import Settings, item_model
+from parlevel.domain.replenish.solvers.coupled import solve_group
+from parlevel.domain.replenish.solvers.fill import fitted, open_steps
+from parlevel.domain.replenish.solvers.outcome import Effort
 from parlevel.domain.replenish.timeline import End
+from parlevel.errors import ConfigError
+from parlevel.pipeline.check import check
 from stock import states, terms
 
 HORIZON = 8
@@ -34,6 +41,35 @@ def test_nothing_is_ordered_that_would_arrive_after_the_end() -> None:
     assert (units[:3] > 0).any()
     assert (units[3:] == 0).all()  # lead time 2: step 3 arrives in period 5, the first that does not count
     assert (batch(end=0).solve().units[0, 0, 3:] > 0).any()
+
+
+def test_what_a_capacity_cuts_is_not_ordered_after_the_end() -> None:
+    own = terms(3, lead_time=2, holding_cost=0.2, shortage_cost=1.0, case_pack=30.0)
+    settings = Settings(HORIZON, 52, n_paths=64, shortage_weight=0.6, end=5)
+    made = Batch(states([10.0] * 3, HORIZON), weekly(3), own, settings)
+    dock = [Row("dock", "inbound", "units", step, 60.0) for step in range(HORIZON)]
+    plan = solve_group(made, dock, Effort(max_gap=0.0))
+    assert plan.units[:, :3].sum() > 0
+    assert (plan.units[:, 3:] == 0).all()
+    assert plan.units.sum(axis=0).max() <= 60.0
+    # the columns that room is looked for with, too
+    wanted, room = np.full((1, 3, HORIZON), 30.0), np.full((3, HORIZON), np.inf)
+    room[:, 2] = 0.0
+    allowed = open_steps(made)
+    assert not allowed[:, 3:].any()
+    assert (fitted(wanted, room, allowed, own)[0, :, 2:] == 0).all()
+
+
+def test_units_lost_after_the_end_are_no_cost() -> None:
+    own = terms(1, lead_time=3, holding_cost=0.2, shortage_cost=1.0)
+    paths = np.full((1, 4, 12), 10.0)
+    assert build(states([0.0], HORIZON), own, paths, HORIZON, end=End(2)).sunk.tolist() == [20.0]
+    assert build(states([0.0], HORIZON), own, paths, HORIZON).sunk.tolist() == [30.0]
+
+
+def test_an_end_is_refused_where_the_policy_does_not_know_it() -> None:
+    with pytest.raises(ConfigError, match=r"replenish\.end is known to the policy optimal alone.*'min_max'"):
+        check(load(sets=["replenish.end=2018-02-01", "replenish.policy=min_max"]))
 
 
 def test_the_only_order_left_is_the_newsvendors_at_full_cost() -> None:

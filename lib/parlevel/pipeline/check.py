@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from parlevel.config import Config
-from parlevel.domain.replenish.registry import AUTO, policy
+from parlevel.domain.replenish.registry import AUTO, OPTIMAL, policy
 from parlevel.errors import ConfigError
 from parlevel.pipeline.sources_check import check_source
 from parlevel.pipeline.train import spec
@@ -40,6 +40,11 @@ def _check_choice(cfg: Config) -> None:
         ConfigError: there are none, or parameters are given that no policy would get.
     """
     auto = cfg.replenish.policy == AUTO
+    if cfg.replenish.end is not None and cfg.replenish.policy != OPTIMAL:
+        raise ConfigError(
+            "replenish.end is known to the policy optimal alone: others would order on to the last day. "
+            f"Set replenish.policy: optimal, or leave the end out. Got {cfg.replenish.policy!r}."
+        )
     if (auto or cfg.replenish.hit_target) and cfg.train.folds < 3:
         raise ConfigError(
             "replenish.policy auto and replenish.hit_target need train.folds >= 3: the oldest fold chooses models, the "

@@ -75,7 +75,7 @@ class ItemModel:
         return int(self.cost.shape[2])
 
 
-def project(state: State, terms: Terms, paths: Floats, time: Timeline) -> tuple[Floats, Floats]:
+def project(state: State, terms: Terms, paths: Floats, time: Timeline, end: End = GOES_ON) -> tuple[Floats, Floats]:
     """Run the stock down along each demand path with the receipts already on order.
 
     Args:
@@ -83,6 +83,7 @@ def project(state: State, terms: Terms, paths: Floats, time: Timeline) -> tuple[
         terms: of the items.
         paths: (n, n_paths, T) demand, units.
         time: says when the first new order could arrive.
+        end: units lost after it do not count.
 
     Returns: (net, lost) as in `ItemModel`.
     """
@@ -94,13 +95,13 @@ def project(state: State, terms: Terms, paths: Floats, time: Timeline) -> tuple[
     level = np.repeat((state.on_hand - state.backorders)[:, None], n_paths, axis=1)
     lost = np.zeros((n, n_paths))
     net = np.empty_like(paths)
-    last = int(time.first.max())
+    last, counts = int(time.first.max()), end.before(np.arange(periods))
     for t in range(periods):
         level = level + due[:, t, None] - paths[:, :, t]
         if t < last:
             short = np.where(stops & (t < time.first), np.maximum(-level, 0.0), 0.0)
             level += short
-            lost += short
+            lost += short * counts[t]
         net[:, :, t] = level
     return net, lost
 
@@ -128,7 +129,7 @@ def build(
     """
     periods = paths.shape[2]
     time = timeline(terms, horizon, periods, paths.shape[1])
-    net, lost = project(state, terms, paths, time)
+    net, lost = project(state, terms, paths, time, end)
     need = net if added is None else net + (added(net, time) if callable(added) else added)
     counts = end.before(np.arange(periods))
     inside = (time.interval >= 0) & (time.interval < time.count[:, None, None]) & counts

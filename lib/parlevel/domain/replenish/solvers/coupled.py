@@ -145,7 +145,7 @@ class _Group:
         """Take rows into the program, capacities in all their periods; the best duals start again from none."""
         names = {self.rows[k].name for k in more if self.rows[k].kind in CAPACITIES}
         moved = {k for k, row in enumerate(self.rows) if row.name in names}  # what leaves one period enters another
-        self.watched = sorted({*self.watched, *more, *moved})
+        self.watched, self.share, self.gates = sorted({*self.watched, *more, *moved}), np.zeros(0), np.zeros(0)
         self.master = Master(self.batch.n, [self.rows[k] for k in self.watched])
         self.best: Point | None = None
         self.prices: Point = (np.zeros(len(self.watched)), np.zeros((len(self.master.gates), self.batch.n)))

@@ -34,7 +34,7 @@ def repair(master: Master, columns: Columns, chosen: Ints, swaps: int = 2000) ->
             break
         open_ &= columns.use[:, step] <= 0
         chosen = np.where(open_[chosen], chosen, _cheapest(columns, open_, chosen))
-    return _stop_orders(master, columns, chosen)
+    return improve(master, columns, _stop_orders(master, columns, chosen, open_), swaps)
 
 
 def _swap(master: Master, columns: Columns, chosen: Ints, allowed: Bools, swaps: int) -> tuple[Ints, bool]:
@@ -65,15 +65,15 @@ def _hopeless(master: Master, columns: Columns, chosen: Ints) -> int | None:
     return max(short, key=lambda k: float(over[k]) / max(master.rows[k].amount, 1e-9), default=None)
 
 
-def _stop_orders(master: Master, columns: Columns, chosen: Ints) -> Ints:
-    """Take the cheapest plan that orders nothing from rows still broken; at worst no orders at all."""
+def _stop_orders(master: Master, columns: Columns, chosen: Ints, allowed: Bools) -> Ints:
+    """Take the cheapest allowed plan that orders nothing from rows still broken; at worst no orders at all."""
     out = chosen.copy()
     for _ in range(len(master.rows) + 1):
         broken = np.flatnonzero(master.violation(columns.use[out].sum(axis=0)) > 0)
         if not len(broken):
             return out
         silent = np.all(columns.use[:, broken] <= columns.use.min(axis=0)[broken] + 1e-12, axis=1)
-        out = _cheapest(columns, silent, out)
+        out = _cheapest(columns, silent & allowed, out)
     return _cheapest(columns, np.all(columns.units <= 0, axis=1), out)
 
 
