@@ -45,6 +45,9 @@ def test_an_interval_is_judged_whole_and_what_does_not_fit_is_left_out() -> None
     at = stakes(1, 2.0, 2.0, 2)
     assert decision_cost(quantiles[:, :, 2], quantiles, actual, known, LEVELS, at) == pytest.approx(2 * 2.0 / 2)
     known[0, 1] = False
+    only_first = decision_cost(quantiles[:, :, 2], quantiles, actual, known, LEVELS, at)
+    assert only_first == pytest.approx(2 * 1.0), "a closed day is left out of the interval, not the interval"
+    known[0, :2] = False
     assert np.isnan(decision_cost(quantiles[:, :, 2], quantiles, actual, known, LEVELS, at))
 
 

@@ -64,7 +64,9 @@ def variants(model: Forecaster, panel: Panel, horizon: int, levels: NDArray[np.f
         started = time.perf_counter()
         mean, quantiles = distribution(each, horizon, levels, past)
         seconds = time.perf_counter() - started
-        made = Backtest(0, newest[0].cutoff, mean, quantiles, actual, available, spread(past), mae, mse)
+        made = Backtest(
+            0, newest[0].cutoff, mean, quantiles, actual, available, spread(past), mae, mse, stakes=past.stakes
+        )
         found.append(Variant(name, each, len(each.to_bytes()), loss_of([metrics(made, levels)], loss), seconds))
     return found
 

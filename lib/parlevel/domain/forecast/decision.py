@@ -28,7 +28,10 @@ CERTAIN = 0.9999
 def decision_cost(
     mean: Floats, quantiles: Floats, actual: Floats, scored: NDArray[np.bool_], levels: Floats, stakes: Stakes
 ) -> float:
-    """Money per series and period, over the whole protection intervals inside the horizon; NaN where there is none.
+    """Money per series and scored period, over the protection intervals inside the horizon; NaN where none is scored.
+
+    Periods that are not scored (closed days, stockouts) are left out of what an interval expects and of what came, so
+    that a shop that closes on Sundays still has intervals of a week.
 
     The interval's demand is taken as its mean plus the steps' distances from their means to their quantiles, added
     like standard deviations that are correlated by `CORRELATION`; for an interval of one step that is its quantile.
@@ -37,7 +40,7 @@ def decision_cost(
         mean: (n, horizon) units.
         quantiles: (n, horizon, n_levels) units.
         actual: (n, horizon) units.
-        scored: (n, horizon) an interval counts where all its periods are.
+        scored: (n, horizon) periods that count.
         levels: (n_levels,).
         stakes: of the n series; an interval longer than the horizon counts as one of the horizon's length.
     """
@@ -45,17 +48,18 @@ def decision_cost(
     interval = np.clip(stakes.interval, 1, horizon)
     ratio = np.clip(stakes.ratio, 1 - CERTAIN, CERTAIN)
     distance = read_at(quantiles.astype(np.float64), levels, ratio[:, None, None])[..., 0] - mean
+    mean, distance, actual = (np.where(scored, each, 0.0) for each in (mean, distance, actual))
     money = periods = 0.0
     for length in np.unique(interval).tolist():
         rows = np.flatnonzero(interval == length)
         away = _windows(distance[rows], length)
         spread = (1 - CORRELATION) * (away**2).sum(axis=2) + CORRELATION * away.sum(axis=2) ** 2
         order = np.maximum(_windows(mean[rows], length).sum(axis=2) + np.sign(away.sum(axis=2)) * np.sqrt(spread), 0.0)
-        gap = _windows(np.where(scored, actual, 0.0)[rows], length).sum(axis=2) - order
+        gap = _windows(actual[rows], length).sum(axis=2) - order
         cost = stakes.short[rows, None] * np.maximum(gap, 0.0) + stakes.over[rows, None] * np.maximum(-gap, 0.0)
-        known = _windows(scored[rows], length).all(axis=2)
-        money += float(cost[known].sum())
-        periods += float(known.sum()) * length
+        counted = _windows(scored[rows], length).sum(axis=2)
+        money += float(cost[counted > 0].sum())
+        periods += float(counted.sum())
     return money / periods if periods else float("nan")
 
 
