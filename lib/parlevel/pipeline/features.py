@@ -107,7 +107,7 @@ def judged(longest: int, cfg: Config) -> int:
         longest: periods of the longest history.
         cfg: horizon and folds.
     """
-    horizon, step = cfg.calendar.horizon, cfg.train.fold_step
+    longest, horizon, step = min(longest, cfg.features.max_history), cfg.calendar.horizon, cfg.train.fold_step
     spans = [horizon + back * step for back in range(cfg.train.folds)]
     return max((span for span in spans if longest - span >= least_history(cfg.calendar.period, horizon)), default=0)
 

@@ -206,7 +206,7 @@ def resources(profiles: DataFrame, terms: DataFrame, cfg: Config) -> DataFrame:
     All hold in every period (`period` 0). A supplier minimum is 40 % of the value of a typical order,
     a truck carries half of one, an inbound limit is 2.5 typical orders; the budget is 1.3 times what
     all suppliers' typical orders cost, for the days on which they all are due, and never less than
-    the smallest orders of any one supplier's items together.
+    the smallest orders of any one supplier's items at a location together.
     """
     joined = terms.join(profiles.select("series_id", "mean", "location_id"), "series_id")
 
@@ -251,5 +251,6 @@ def resources(profiles: DataFrame, terms: DataFrame, cfg: Config) -> DataFrame:
 
 def _smallest_order() -> Column:
     """Value of the least that may be ordered of an item: its minimum in whole cases."""
-    cases = F.ceil(F.greatest(F.coalesce("min_order_qty", F.lit(0.0)) / F.col("case_pack"), F.lit(1.0)))
+    asked = F.coalesce("min_order_qty", F.lit(0.0)) / F.col("case_pack") - 1e-9  # 0.3 / 0.1 is 3 cases
+    cases = F.ceil(F.greatest(asked, F.lit(1.0)))
     return F.when(F.col("mean") > 0, cases * F.col("case_pack") * F.col("unit_cost")).otherwise(0.0)

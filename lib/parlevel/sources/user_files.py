@@ -171,7 +171,13 @@ def open_file(spark: SparkSession, table: TableOptions, where: str) -> DataFrame
 def _told_apart(names: list[str]) -> list[str]:
     """Names that differ only by blanks, which nobody mapped, with their position, as Spark does with equal ones."""
     plain = [name.lower() for name in names]
-    return [f"{name}{k}" if plain.count(name.lower()) > 1 else name for k, name in enumerate(names)]
+    apart: list[str] = []
+    for k, name in enumerate(names):
+        told = f"{name}{k}" if plain.count(name.lower()) > 1 else name
+        while told != name and told.lower() in {*plain, *(each.lower() for each in apart)}:
+            told += "_"
+        apart.append(told)
+    return apart
 
 
 def _check_delimiter(names: list[str], table: TableOptions, where: str) -> None:
