@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parent.parent
 
-# For tests only: the interpreter instead of generated code, and half the memory.
+# For tests only: the interpreter instead of generated code.
 TEST_SETTINGS = {
     "spark__sql__codegen__wholeStage": "false",
     "spark__sql__codegen__factoryMode": "NO_CODEGEN",
@@ -45,6 +45,6 @@ def spark() -> Iterator[SparkSession]:
     from parlevel.config import load
     from parlevel.spark.session import get_session
 
-    session = get_session(load(sets=["spark.driver_memory=1g", "spark.cores=2", "name=tests"]), **TEST_SETTINGS)
+    session = get_session(load(sets=["spark.driver_memory=2g", "spark.cores=2", "name=tests"]), **TEST_SETTINGS)
     yield session
     session.stop()
