@@ -197,17 +197,19 @@ class Master:
             total += min(0.0, -price[k] * self.rows[k].amount - link[order].sum())
         return total
 
-    def extra_cost(self, use: Floats) -> float:
-        """Cost of the trucks that total usage (r,) needs."""
-        return float(sum(np.ceil(use[k] / self.rows[k].amount - 1e-9) * self.rows[k].cost for k in self.truck))
+    def extra_cost(self, use: Floats) -> Floats:
+        """(...) cost of the trucks that total usages (..., r) need."""
+        size, cost = (np.array([getattr(self.rows[k], name) for k in self.truck]) for name in ("amount", "cost"))
+        return np.asarray((np.ceil(use[..., self.truck] / size - 1e-9) * cost).sum(axis=-1))
 
     def violation(self, use: Floats) -> Floats:
-        """(r,) by how much total usage (r,) breaks each row, in the row's measure."""
-        out = np.zeros(len(self.rows))
-        for k, row in enumerate(self.rows):
-            tolerance = 1e-7 * max(1.0, abs(row.amount))
-            if row.kind in CAPACITIES and use[k] > row.amount + tolerance:
-                out[k] = use[k] - row.amount
-            elif row.kind == "supplier_min" and 1e-9 < use[k] < row.amount - tolerance:
-                out[k] = row.amount - use[k]
+        """(..., r) by how much total usages (..., r) break each row, in the row's measure."""
+        out = np.zeros_like(use)
+        amount = np.array([row.amount for row in self.rows])
+        tolerance = 1e-7 * np.maximum(1.0, np.abs(amount))
+        top, least = [k for k, row in enumerate(self.rows) if row.kind in CAPACITIES], self.minimum
+        over, at = use[..., top] - amount[top], use[..., least]
+        out[..., top] = np.where(use[..., top] > (amount + tolerance)[top], over, 0.0)
+        short = (at > 1e-9) & (at < (amount - tolerance)[least])
+        out[..., least] = np.where(short, amount[least] - at, 0.0)
         return out

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from parlevel.domain.replenish.base import Bools, Floats, Ints
-from parlevel.domain.replenish.constraints.resource import CAPACITIES
+from parlevel.domain.replenish.base import Bools, Ints
 from parlevel.domain.replenish.solvers.master import Columns, Master
 
 
@@ -47,7 +46,7 @@ def _swap(master: Master, columns: Columns, chosen: Ints, allowed: Bools, swaps:
         if now <= 0:
             return chosen, True
         after = total + columns.use - columns.use[chosen[columns.item]]
-        gain = now - (_violations(master, after) / scale).sum(axis=1)
+        gain = now - (master.violation(after) / scale).sum(axis=1)
         worse = columns.cost - columns.cost[chosen[columns.item]]
         useful = allowed & (gain > 1e-12)
         if not useful.any():
@@ -94,33 +93,10 @@ def improve(master: Master, columns: Columns, chosen: Ints, swaps: int) -> Ints:
         total = columns.use[chosen].sum(axis=0)
         after = total + columns.use - columns.use[chosen[columns.item]]
         change = columns.cost - columns.cost[chosen[columns.item]]
-        change = change + _truck_cost(master, after) - master.extra_cost(total)
-        change = np.where(_violations(master, after).any(axis=1), np.inf, change)
+        change = change + master.extra_cost(after) - master.extra_cost(total)
+        change = np.where(master.violation(after).any(axis=1), np.inf, change)
         best = int(change.argmin())
         if not change[best] < -1e-9:
             break
         chosen[columns.item[best]] = best
     return chosen
-
-
-def _violations(master: Master, use: Floats) -> Floats:
-    """(c, r) by how much each of c total usages breaks each row."""
-    out = np.zeros_like(use)
-    amount = np.array([row.amount for row in master.rows])
-    tolerance = 1e-7 * np.maximum(1.0, np.abs(amount))
-    top = [k for k, row in enumerate(master.rows) if row.kind in CAPACITIES]
-    if top:
-        over = use[:, top] - amount[top]
-        out[:, top] = np.where(use[:, top] > (amount + tolerance)[top], over, 0.0)
-    if master.minimum:
-        at = use[:, master.minimum]
-        least = amount[master.minimum]
-        short = (at > 1e-9) & (at < least - tolerance[master.minimum])
-        out[:, master.minimum] = np.where(short, least - at, 0.0)
-    return out
-
-
-def _truck_cost(master: Master, use: Floats) -> Floats:
-    """(c,) cost of trucks for each of c total usages."""
-    size, cost = (np.array([getattr(master.rows[k], name) for k in master.truck]) for name in ("amount", "cost"))
-    return np.asarray((np.ceil(use[:, master.truck] / size - 1e-9) * cost).sum(axis=1))
