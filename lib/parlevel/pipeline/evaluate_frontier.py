@@ -7,11 +7,10 @@ from typing import Any
 
 from parlevel.config import Config
 from parlevel.domain.evaluate.inventory import point_costs
-from parlevel.pipeline.plays import Setting, season_of
+from parlevel.pipeline.plays import SERVICE, Setting, season_of
 from parlevel.schemas import contract
 
 PATHS = 32  # demand paths of the settings that weigh costs, at most: eight plays must not cost what the run costs
-SERVICE = "safety_stock_csl"
 
 
 def settings(cfg: Config, n_series: int) -> dict[str, Setting]:
