@@ -12,7 +12,7 @@ from parlevel.domain.replenish.constraints.resource import Row
 from parlevel.domain.replenish.model import build
 from parlevel.domain.replenish.plan import Settings, item_model
 from parlevel.domain.replenish.solvers.coupled import solve_group
-from parlevel.domain.replenish.solvers.fill import fitted, open_steps
+from parlevel.domain.replenish.solvers.fill import fitted
 from parlevel.domain.replenish.solvers.outcome import Effort
 from parlevel.domain.replenish.timeline import End
 from parlevel.errors import ConfigError
@@ -55,7 +55,7 @@ def test_what_a_capacity_cuts_is_not_ordered_after_the_end() -> None:
     # the columns that room is looked for with, too
     wanted, room = np.full((1, 3, HORIZON), 30.0), np.full((3, HORIZON), np.inf)
     room[:, 2] = 0.0
-    allowed = open_steps(made)
+    allowed = made.allowed()
     assert not allowed[:, 3:].any()
     assert (fitted(wanted, room, allowed, own)[0, :, 2:] == 0).all()
 

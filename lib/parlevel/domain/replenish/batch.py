@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from parlevel.domain.replenish.base import Floats, Forecast, Ints, State, Terms
+from parlevel.domain.replenish.base import Bools, Floats, Forecast, Ints, State, Terms
 from parlevel.domain.replenish.model import ItemModel
 from parlevel.domain.replenish.plan import Settings, demand_paths, item_model
 from parlevel.domain.replenish.solvers import dp
@@ -101,6 +101,14 @@ class Batch:
         for rows, model in zip(self.rows, self.models, strict=True):
             level = self.levels(model, units[:, rows])
             out[:, rows, : model.net.shape[2]] = _stock_of(model, stock_tables(model), level)
+        return out
+
+    def allowed(self) -> Bools:
+        """(n, h) whether an item may order at a step: what its model says of its order opportunities."""
+        out = np.zeros((self.n, self.horizon), bool)
+        for rows, model in zip(self.rows, self.models, strict=True):
+            item, k = np.nonzero(model.allowed)
+            out[rows[item], model.time.step[item, k]] = True
         return out
 
     def levels(self, model: ItemModel, units: Floats) -> Ints:

@@ -17,7 +17,6 @@ from parlevel.domain.replenish.constraints.resource import CAPACITIES, order_ste
 from parlevel.domain.replenish.rounding import SLACK, least
 from parlevel.domain.replenish.solvers.master import Columns, Master, make_columns
 from parlevel.domain.replenish.solvers.repair import improve
-from parlevel.domain.replenish.timeline import End
 
 ROUNDS = 12
 PLANS = 4  # an item's cheapest plans, each cut to the room
@@ -38,7 +37,7 @@ def fill(master: Master, columns: Columns, chosen: Ints, batch: Batch, charges: 
         charges: outside prices.
         with_stock: whether a row or price counts stock.
     """
-    allowed = open_steps(batch)
+    allowed = batch.allowed()
     for _ in range(ROUNDS):
         room = _room(master, columns, chosen, batch)
         units = fitted(_cheapest(columns, batch.n), room, allowed, batch.terms)
@@ -50,14 +49,6 @@ def fill(master: Master, columns: Columns, chosen: Ints, batch: Batch, charges: 
             break
         chosen = better
     return chosen
-
-
-def open_steps(batch: Batch) -> Bools:
-    """(n, h) whether an item may order at a step: at a review, on an open day, and in time before the plan's end."""
-    step = np.broadcast_to(np.arange(batch.horizon), (batch.n, batch.horizon))
-    reviewed = step % batch.terms.review_period[:, None] == 0
-    in_time = End(batch.settings.end).before(step + batch.terms.lead_time[:, None])
-    return batch.terms.open(step) & reviewed & in_time
 
 
 def fitted(wanted: Floats, room: Floats, allowed: Bools, terms: Terms) -> Floats:
