@@ -141,12 +141,20 @@ def _compute(book: RunBook, stage: str, tell: Callable[[Event], None]) -> None:
         seconds = time.monotonic() - clock
         _record_failure(book, stage, tables, started, seconds, error)
         log.error("run=%s stage=%s failed: %s", book.run_id, stage, error)
-        tell(Event(stage, "failed", seconds, note=str(error).partition("\n")[0]))
+        _tell_failure(stage, seconds, error, tell)
         raise
     seconds = time.monotonic() - clock
     book.record(stage, "done", tables, started, seconds, note)
     log.info("run=%s stage=%s done in %.1f s: %s", book.run_id, stage, seconds, note)
     tell(Event(stage, "done", seconds, dict(tables.row_counts), note))
+
+
+def _tell_failure(stage: str, seconds: float, error: Exception, tell: Callable[[Event], None]) -> None:
+    """Tell of a failed stage; a listener that fails must not hide the failure itself."""
+    try:
+        tell(Event(stage, "failed", seconds, note=str(error).partition("\n")[0]))
+    except Exception:
+        log.exception("stage=%s the failure could not be shown", stage)
 
 
 def _record_failure(
