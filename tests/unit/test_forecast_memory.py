@@ -67,6 +67,13 @@ def test_a_group_that_fits_is_left_as_it_is() -> None:
     assert within_memory(panel, lambda part, stop: part.n_series) == (3 * FEWEST, "")
 
 
+def test_a_small_group_has_a_whole_first_attempt_too() -> None:
+    # the search for hyperparameters has its time in the first attempt alone
+    told: list[bool] = []
+    assert within_memory(daily(3, 20), lambda part, stop: told.append(stop) or part.n_series) == (3, "")
+    assert told == [True]
+
+
 def test_after_a_quarter_the_whole_group_is_trained_without_what_fails() -> None:
     tried = []
 

@@ -44,7 +44,7 @@ def within_memory(panel: Panel, train: Callable[[Panel, bool], Result]) -> tuple
     """
     for every in SHARES:
         part = panel if every == 1 else panel.take(np.arange(0, panel.n_series, every))
-        if part.n_series < FEWEST:
+        if every > 1 and part.n_series < FEWEST:
             break
         try:
             made = train(part, True)
