@@ -86,6 +86,9 @@ def test_stakes_come_from_the_terms_and_follow_their_series() -> None:
     assert found.over.tolist() == [1.0, 3.5]
     assert found.take(np.array([1])).ratio.tolist() == [10.5 / 14.0]
     assert Stakes.from_arrow(rows.drop_columns(["lead_time"])) is None
+    without = Stakes.from_arrow(pa.table({name: pa.nulls(1, pa.float64()) for name in COLUMNS}))
+    assert without is not None
+    assert without.matrix().tolist() == [[0.0, 0.0, 1.0]]  # in no supply_terms: nothing at stake
 
 
 def test_a_choice_by_money_may_differ_from_one_by_error() -> None:

@@ -30,14 +30,15 @@ class Stakes:
 
     @classmethod
     def from_arrow(cls, rows: pa.Table) -> Stakes | None:
-        """Of rows with the columns `COLUMNS`; None where one is missing."""
+        """Of rows with the columns `COLUMNS`; None where one is missing. Without terms nothing is at stake."""
         if not set(COLUMNS) <= set(rows.column_names):
             return None
         lost, holding, late, lead, review = (
             rows[name].to_numpy(zero_copy_only=False).astype(np.float64) for name in COLUMNS
         )
         short = np.where(np.isnan(late), lost, late * review)
-        return cls(short, holding * review, (lead + review).astype(np.int64))
+        interval = np.nan_to_num(lead + review, nan=1.0).astype(np.int64)
+        return cls(np.nan_to_num(short), np.nan_to_num(holding * review), interval)
 
     @property
     def ratio(self) -> Floats:

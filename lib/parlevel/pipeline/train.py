@@ -69,9 +69,8 @@ def run(tables: Tables, cfg: Config) -> str:
         DataError: a group came back without a model row, or no group could be trained.
     """
     clock = Clock(cfg.train.budget) if cfg.train.budget else None
-    rows = grouped(tables.read("features"), tables.read("series_profile"), cfg=cfg)
-    if cfg.train.loss == "decision_cost":
-        rows = rows.join(tables.read("supply_terms").select("series_id", *COLUMNS), "series_id")
+    terms = tables.read("supply_terms").select("series_id", *COLUMNS) if cfg.train.loss == "decision_cost" else None
+    rows = grouped(tables.read("features"), tables.read("series_profile"), cfg=cfg, terms=terms)
     n_groups = rows.select("group_id").distinct().count()
     with Scratch(tables.spark, cfg, "train") as scratch:
         found = (

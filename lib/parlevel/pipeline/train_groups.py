@@ -39,7 +39,7 @@ def has_deep(cfg: Config) -> bool:
     return any(candidate.only == HIGH_VOLUME for candidate in cfg.train.candidates)
 
 
-def grouped(features: DataFrame, profile: DataFrame, *, cfg: Config) -> DataFrame:
+def grouped(features: DataFrame, profile: DataFrame, *, cfg: Config, terms: DataFrame | None = None) -> DataFrame:
     """Features with the group that each series is trained and forecast in.
 
     High-volume series form a group of their own where a deep model is offered, so that one network learns
@@ -49,8 +49,9 @@ def grouped(features: DataFrame, profile: DataFrame, *, cfg: Config) -> DataFram
         features: contract `features`.
         profile: contract `series_profile`.
         cfg: the configuration.
+        terms: `series_id` and what is at stake in each series' orders, where training counts it.
 
-    Returns: the columns of `features`, `group_id`, `high_volume` and `left_out`.
+    Returns: the columns of `features`, `group_id`, `high_volume` and `left_out`, and those of `terms`.
     """
     slim = profile.select("series_id", "group_id", "high_volume", "left_out", "predicted_bytes", "content_key")
     if not has_deep(cfg):
@@ -62,7 +63,10 @@ def grouped(features: DataFrame, profile: DataFrame, *, cfg: Config) -> DataFram
         part = F.pmod(F.xxhash64("content_key"), F.lit(parts)) + 1
         name = F.lit(HIGH_VOLUME) if parts == 1 else F.concat_ws("_", F.lit(HIGH_VOLUME), part.cast("string"))
         placed = slim.withColumn("group_id", F.when(F.col("high_volume"), name).otherwise(F.col("group_id")))
-    return features.join(placed.drop("predicted_bytes", "content_key"), "series_id", "inner")
+    placed = placed.drop("predicted_bytes", "content_key")
+    if terms is not None:
+        placed = placed.join(terms, "series_id", "left")  # not to the histories: those are shuffled once
+    return features.join(placed, "series_id", "inner")
 
 
 def teachers(rows: pa.Table) -> tuple[pa.Table, pa.Table]:
