@@ -107,6 +107,7 @@ def profile_rows(panel: Panel, groups: list[str], high_volume: list[bool]) -> pa
         "group_id": groups,
         "high_volume": high_volume,
         "left_out": [None] * n,
+        "kept_from": [None] * n,
         "predicted_bytes": [10_000] * n,
         "content_key": [str(key) for key in range(n)],
     }

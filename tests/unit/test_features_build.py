@@ -212,9 +212,9 @@ def test_statistics_match_pandas():
 
 def test_profile_rows_fit_their_contract_but_for_what_comes_later():
     rows = profile_rows(panel_rows(), SETTINGS)
-    later = {"velocity", "high_volume", "group_id"}
+    later = {"velocity", "high_volume", "group_id", "group_velocity", "kept_from"}
     wanted = {c.name for c in contract("series_profile").data_columns} - later
-    assert set(rows.schema.names) == wanted | {"volume_bucket", "group_bucket", "group_mean", "group_pattern"}
+    assert set(rows.schema.names) == wanted | {"volume_bucket", "group_bucket", "group_mean"}
     recent = rows["recent_mean"].to_pylist()
     assert rows["volume_bucket"].to_pylist() == [int(np.floor(64 * np.log(mean))) for mean in recent]
     assert rows["predicted_bytes"].to_pylist() == predicted_bytes(np.array([40, 120, 400]), len(CHANNELS)).tolist()

@@ -12,7 +12,7 @@ from pyspark.sql import functions as F
 
 from parlevel.config import Config
 from parlevel.domain.evaluate import accuracy
-from parlevel.pipeline import evaluate_frontier, evaluate_service
+from parlevel.pipeline import evaluate_frontier, evaluate_service, train_kept
 from parlevel.pipeline.plays import (
     CHOSEN,
     MEASURES,
@@ -32,6 +32,8 @@ from parlevel.spark.tables import Tables, spark_schema
 
 log = logging.getLogger(__name__)
 
+TABLES = ("accuracy", "inventory_kpi", "frontier", "service")
+
 
 def run(tables: Tables, cfg: Config) -> str:
     """Measure; write accuracy, inventory_kpi, frontier and service.
@@ -39,6 +41,8 @@ def run(tables: Tables, cfg: Config) -> str:
     Raises:
         DataError: there is no backtest of the chosen forecasts to simulate on.
     """
+    if told := _as_played(tables, cfg):
+        return told
     backtest, profile = tables.read("backtest"), tables.read("series_profile")
     tables.write("accuracy", forecast_accuracy(backtest, profile), files=1)
     rows = simulation_rows(backtest, profile, basket_terms(tables, cfg), tables.read("panel"), cfg=cfg)
@@ -56,6 +60,20 @@ def run(tables: Tables, cfg: Config) -> str:
         reached = evaluate_service.rows(found, served, cfg)
         tables.write("service", _frame(rows, "service", reached), files=1)
     return _report(tables, cfg)
+
+
+def _as_played(tables: Tables, cfg: Config) -> str:
+    """Take over what the run measured that fitted the models, with the same policies; empty where it measured nothing.
+
+    The held-back folds and their forecasts are that run's: playing them again would tell the same.
+    """
+    kept = train_kept.taken_over(tables, cfg, ("replenish", "evaluate"))
+    if kept is None or not kept.read("inventory_kpi").head(1):
+        return ""
+    for name in TABLES:
+        if kept.has(name) and kept.read(name).head(1):
+            tables.write(name, kept.read(name), files=1)
+    return f"{_report(tables, cfg)} (measured by run {kept.run_id}, which fitted the models)"
 
 
 def own_plays(cfg: Config) -> Plays:

@@ -16,7 +16,7 @@ from parlevel.domain.features.build import STATICS, Settings, feature_rows
 from parlevel.domain.features.channels import CHANNELS, known_channels
 from parlevel.domain.periods import to_index
 from parlevel.errors import DataError
-from parlevel.pipeline import features_baskets, features_groups
+from parlevel.pipeline import features_baskets, features_groups, train_kept
 from parlevel.schemas import contract
 from parlevel.spark.grouped import map_packed
 from parlevel.spark.scratch import Scratch
@@ -41,7 +41,8 @@ def run(tables: Tables, cfg: Config) -> str:
     with Scratch(tables.spark, cfg, "features") as scratch:
         base = scratch.keep(features_groups.base_profile(panel, products, settings=settings))
         profile, groups = features_groups.transform(base, cfg=cfg)
-        n_profile = tables.write("series_profile", profile)
+        kept = train_kept.find(tables, cfg)
+        n_profile = tables.write("series_profile", train_kept.assign(profile, kept))
     expected = panel.count()
     if not expected == n_features == n_profile:
         raise DataError(
@@ -51,7 +52,8 @@ def run(tables: Tables, cfg: Config) -> str:
     # Baskets of the newest periods are left out: plans are judged there, by what was known before.
     own = panel.select("product_id").distinct().join(products.select("product_id", "department"), "product_id")
     pairs = features_baskets.run(tables, own, settings.cutoff - settings.horizon, cfg)
-    return f"{expected:,} series in {groups:,} groups; channels: {', '.join(settings.channels)}{pairs}"
+    told = f"; groups and models of run {kept.run_id} serve" if kept else ""
+    return f"{expected:,} series in {groups:,} groups; channels: {', '.join(settings.channels)}{pairs}{told}"
 
 
 def find_settings(panel: DataFrame, locations: DataFrame, calendar: DataFrame, cfg: Config) -> Settings:

@@ -15,11 +15,10 @@ from parlevel.schemas import Column, contract
 from parlevel.spark.grouped import map_packed
 from parlevel.spark.sums import exact_sum
 
-LATER = ("velocity", "high_volume", "group_id")
+LATER = ("velocity", "high_volume", "group_id", "group_velocity", "kept_from")
 BASE = (
     *(column for column in contract("series_profile").data_columns if column.name not in LATER),
     Column("volume_bucket", "bigint", "logarithm of recent_mean in steps of 1 / 64; null without sales"),
-    Column("group_pattern", "string", "pattern before the periods that folds judge"),
     Column("group_mean", "double", "recent_mean before them"),
     Column("group_bucket", "bigint", "volume_bucket before them"),
 )
@@ -28,7 +27,7 @@ NONE = "none"
 BEFORE = {"location": "location_id", "velocity": "group_velocity", "pattern": "group_pattern"}
 """Columns that keys of train.group_by are read from; others have their own name."""
 
-LAID_BY = ("volume_bucket", "group_bucket", "group_mean", "group_pattern", "group_velocity")
+LAID_BY = ("volume_bucket", "group_bucket", "group_mean")
 TEACHES = "left_out IS NULL"
 
 
@@ -47,7 +46,7 @@ def base_profile(panel: DataFrame, products: DataFrame, *, settings: Settings) -
 
 
 def transform(base: DataFrame, *, cfg: Config) -> tuple[DataFrame, int]:
-    """The contract `series_profile`, and the number of groups.
+    """The contract `series_profile` but for `kept_from`, and the number of groups.
 
     Args:
         base: from `base_profile`; read three times, so better kept.

@@ -10,7 +10,7 @@ import logging
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from functools import partial
+from functools import partial, reduce
 from typing import Any
 
 import pyarrow as pa
@@ -34,7 +34,7 @@ from parlevel.domain.panel import Panel
 from parlevel.domain.periods import Period
 from parlevel.domain.stakes import COLUMNS
 from parlevel.errors import DataError, offenders
-from parlevel.pipeline import train_rows
+from parlevel.pipeline import train_kept, train_rows
 from parlevel.pipeline.train_groups import (
     MAX_TASKS,
     grouped,
@@ -65,6 +65,8 @@ OUTPUT = union_columns(*(contract(name).data_columns for name in KINDS))
 def run(tables: Tables, cfg: Config) -> str:
     """Train every group; write models, cv_scores and backtest, and tuning where there is a budget of time.
 
+    Groups whose models an earlier run fitted for this one too (`train.refit_every`) are taken over.
+
     Raises:
         DataError: a group came back without a model row, or no group could be trained.
     """
@@ -72,22 +74,33 @@ def run(tables: Tables, cfg: Config) -> str:
     terms = tables.read("supply_terms").select("series_id", *COLUMNS) if cfg.train.loss == "decision_cost" else None
     rows = grouped(tables.read("features"), tables.read("series_profile"), cfg=cfg, terms=terms)
     n_groups = rows.select("group_id").distinct().count()
+    names = [name for name in KINDS if clock or name != "tuning"]
+    kept = train_kept.taken_over(tables, cfg)
+    old = train_kept.frames(kept, rows, names) if kept else {}
+    due = rows.join(F.broadcast(old["models"].select("group_id").distinct()), "group_id", "left_anti") if kept else rows
+    n_due = due.select("group_id").distinct().count() if kept else n_groups
     with Scratch(tables.spark, cfg, "train") as scratch:
-        found = (
-            search_shared(sample(rows, cfg), spec(cfg, deep=True), period=cfg.calendar.period, clock=clock)
-            if clock
-            else []
-        )
-        shared = shared_models(rows, with_found(spec(cfg, deep=True), found), cfg=cfg)
-        models = scratch.keep(shared) if shared is not None else None
-        trained = scratch.keep(transform(rows, models, cfg=cfg, found=found, clock=clock))
-        frames = {name: pick(trained, name, contract(name).data_columns) for name in KINDS if clock or name != "tuning"}
-        if found:
-            of_all = tables.spark.createDataFrame(found, spark_schema(contract("tuning")))
-            frames["tuning"] = frames["tuning"].unionByName(of_all)
-        for name, frame in frames.items():
-            tables.write(name, frame, files=8)
-    return _report(tables.read("models"), n_groups, cfg)
+        new = _fresh(rows, due, scratch, cfg, clock) if n_due else {}
+        for name in names:
+            made = [each[name] for each in (old, new) if name in each]
+            if made:
+                tables.write(name, reduce(DataFrame.unionByName, made), files=8)
+    told = f"; models of run {kept.run_id} serve {n_groups - n_due:,} of them" if kept else ""
+    return _report(tables.read("models"), n_groups, cfg) + told
+
+
+def _fresh(rows: DataFrame, due: DataFrame, scratch: Scratch, cfg: Config, clock: Clock | None) -> dict[str, DataFrame]:
+    """Tables of the groups `due`; models learned from all groups learn from all `rows`."""
+    widest, spark = spec(cfg, deep=True), rows.sparkSession
+    found = search_shared(sample(rows, cfg), widest, period=cfg.calendar.period, clock=clock) if clock else []
+    shared = shared_models(rows, with_found(widest, found), cfg=cfg)
+    models = scratch.keep(shared) if shared is not None else None
+    trained = scratch.keep(transform(due, models, cfg=cfg, found=found, clock=clock))
+    frames = {name: pick(trained, name, contract(name).data_columns) for name in KINDS}
+    if found:
+        of_all = spark.createDataFrame(found, spark_schema(contract("tuning")))
+        frames["tuning"] = frames["tuning"].unionByName(of_all)
+    return frames
 
 
 def transform(
