@@ -144,3 +144,11 @@ def test_words():
     assert less_or_more(75, 100) == "25.0\u00a0% less"
     assert less_or_more(103, 100) == "3.0\u00a0% more"
     assert (less_or_more(0, 0), less_or_more(1, 0)) == ("the same", "–")
+
+
+def test_numbers_of_an_axis_are_whole_and_do_not_run_into_each_other():
+    svg = charts.dots([("velocity C", {"forest": 14.3, "lstm": 0.4})], "WAPE", "l")
+    numbers = [words for words in re.findall(r'text-anchor="middle">([^<]*)<', svg) if words.endswith("%")]
+    assert numbers == ["0 %", "500 %", "1,000 %", "1,500 %"]
+    svg = charts.dots([("velocity C", {"forest": 1.3})], "WAPE", "l")
+    assert "125 %" in re.findall(r'text-anchor="middle">([^<]*)<', svg)

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from datetime import date
 from html import escape
 
+LETTER = 7.5  # width of a letter on an axis with the gap to the next number, picture units
+
 Points = Sequence[tuple[float, float]]
 
 
@@ -35,6 +37,12 @@ def short(value: float) -> str:
         if abs(value) >= limit:
             return f"{value / limit:.3g}{mark}"
     return f"{value:.3g}"
+
+
+def _number(value: float, form: str) -> str:
+    if form != "percent":
+        return short(value)
+    return f"{100 * value:,.0f} %" if abs(value) >= 10 else f"{100 * value:.3g} %"
 
 
 @dataclass
@@ -116,7 +124,7 @@ class Board:
                 continue
             at = self.py(value)
             self.add(f'<line x1="{left}" x2="{self.width - right}" y1="{at:.1f}" y2="{at:.1f}" class="grid"/>')
-            self.text(left - 5, at + 3.5, f"{100 * value:.3g} %" if form == "percent" else short(value), anchor="end")
+            self.text(left - 5, at + 3.5, _number(value, form), anchor="end")
         self.text(left, top - 4, unit, "unit")
 
     def date_axis(self, dates: Sequence[tuple[float, date]]) -> None:
@@ -135,10 +143,11 @@ class Board:
     def x_axis(self, label: str, form: str = "number") -> None:
         """Numbers below the plot with what they count."""
         base = self.height - self.margins[3]
-        for value in ticks(*self.x, 6):
-            if self.x[0] <= value <= self.x[1]:
-                words = f"{100 * value:.3g} %" if form == "percent" else short(value)
-                self.text(self.px(value), base + 14, words, anchor="middle")
+        places = [value for value in ticks(*self.x, 6) if self.x[0] <= value <= self.x[1]]
+        room = (self.width - self.margins[0] - self.margins[2]) / max(len(places), 1)
+        every = 1 if all(len(_number(value, form)) * LETTER < room for value in places) else 2
+        for value in places[::every]:
+            self.text(self.px(value), base + 14, _number(value, form), anchor="middle")
         self.text(self.width - self.margins[2], self.height - 2, label, "unit", "end")
 
     def render(self, label: str) -> str:
