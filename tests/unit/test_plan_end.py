@@ -57,7 +57,7 @@ def test_what_a_capacity_cuts_is_not_ordered_after_the_end() -> None:
     room[:, 2] = 0.0
     allowed = made.allowed()
     assert not allowed[:, 3:].any()
-    assert (fitted(wanted, room, allowed, own)[0, :, 2:] == 0).all()
+    assert (fitted(wanted, room, np.zeros_like(room), allowed, own)[0, :, 2:] == 0).all()
 
 
 def test_units_lost_after_the_end_are_no_cost() -> None:

@@ -18,7 +18,7 @@ from parlevel.domain.replenish.batch import Batch, StepPlans, StepPrices
 from parlevel.domain.replenish.constraints.attainable import attainable
 from parlevel.domain.replenish.constraints.resource import CAPACITIES, Row
 from parlevel.domain.replenish.solvers.binding import binding
-from parlevel.domain.replenish.solvers.fill import fill
+from parlevel.domain.replenish.solvers.fill import fill, opened
 from parlevel.domain.replenish.solvers.linear import WORK, solve_integer, solve_linear
 from parlevel.domain.replenish.solvers.master import Columns, Master, make_columns
 from parlevel.domain.replenish.solvers.outcome import SAID, Effort, GroupPlan
@@ -120,9 +120,9 @@ class _Group:
             return swapped, "heuristic"
         best = swapped if self._value(swapped) < self._value(chosen) else chosen
         if not self._close(best):
-            best = fill(self.whole, self.columns, best, self.batch, self._charges, self.with_stock)
-            # What one item alone would not gain, several may.
-            picked, _, found = (best, None, "") if self._large() else self._pick(best)
+            steps = opened(self.master, self.gates, (0.0, *THRESHOLDS), self.batch.horizon)
+            best = fill(self.whole, self.columns, best, self.batch, self._charges, self.with_stock, steps)
+            picked, _, found = (best, None, "") if self._large() else self._pick(best)  # several may gain together
             best = picked if found == "integer" and self._value(picked) < self._value(best) else best
         return best, status
 

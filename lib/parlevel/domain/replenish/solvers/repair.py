@@ -32,7 +32,7 @@ def repair(master: Master, columns: Columns, chosen: Ints, swaps: int = 2000) ->
         if step is None:
             break
         open_ &= columns.use[:, step] <= 0
-        chosen = np.where(open_[chosen], chosen, _cheapest(columns, open_, chosen))
+        chosen = np.where(open_[chosen], chosen, cheapest_of(columns, open_, chosen))
     return improve(master, columns, _stop_orders(master, columns, chosen, open_), swaps)
 
 
@@ -72,11 +72,16 @@ def _stop_orders(master: Master, columns: Columns, chosen: Ints, allowed: Bools)
         if not len(broken):
             return out
         silent = np.all(columns.use[:, broken] <= columns.use.min(axis=0)[broken] + 1e-12, axis=1)
-        out = _cheapest(columns, silent & allowed, out)
-    return _cheapest(columns, np.all(columns.units <= 0, axis=1), out)
+        out = cheapest_of(columns, silent & allowed, out)
+    return without_orders(columns, out)
 
 
-def _cheapest(columns: Columns, allowed: Bools, fallback: Ints) -> Ints:
+def without_orders(columns: Columns, fallback: Ints) -> Ints:
+    """(n,) each item's plan without orders, which keeps every row; the fallback where it has none."""
+    return cheapest_of(columns, np.all(columns.units <= 0, axis=1), fallback)
+
+
+def cheapest_of(columns: Columns, allowed: Bools, fallback: Ints) -> Ints:
     """(n,) each item's cheapest allowed column; the fallback where none is."""
     order = np.lexsort((columns.cost, columns.item))
     order = order[allowed[order]]
