@@ -11,9 +11,11 @@ from pyspark.sql import functions as F
 from stock_tables import CUTOFF, frame, limit, shop, written
 
 from parlevel.config import load
+from parlevel.domain.periods import to_index
 from parlevel.errors import DataError
 from parlevel.pipeline import replenish
-from parlevel.pipeline.replenish_rows import _check_stock, _check_terms, join, with_limits
+from parlevel.pipeline.replenish_rows import _check_rows, join, with_limits
+from parlevel.pipeline.sources_terms import check_stock, check_terms
 from parlevel.pipeline.train_groups import pick
 from parlevel.schemas import contract
 from parlevel.spark.scratch import Scratch
@@ -122,16 +124,29 @@ def test_names_and_partitions_do_not_show(spark: SparkSession, tmp_path: Path) -
 
 
 def test_missing_terms_old_stock_and_bad_terms_are_refused(spark: SparkSession) -> None:
-    cfg = load(sets=list(SETS))
     shown = shop(spark, 14, n=4)
     profile, stock = shown["series_profile"], shown["inventory"]
     terms = [r.asDict() for r in shown["supply_terms"].collect()]
-    _check_terms(profile, shown["supply_terms"], stock)
-    _check_stock(stock, shown["panel"], cfg)
+    _check_rows(profile, shown["supply_terms"], stock)
+    check_terms(shown["supply_terms"], "day")
+    ends = F.lit(to_index(np.array([shown["panel"].head(1)[0]["cutoff"]], "datetime64[D]"), "day")[0].item())
+    check_stock(stock, ends, "day")
     with pytest.raises(DataError, match=rf"must have a row in supply_terms. Got 1 .*{terms[0]['series_id']}"):
-        _check_terms(profile, frame(spark, "supply_terms", terms[1:]), stock)
-    with pytest.raises(DataError, match="lead_time must be an integer >= 0"):
-        _check_terms(profile, frame(spark, "supply_terms", [{**terms[0], "lead_time": -1}, *terms[1:]]), stock)
+        _check_rows(profile, frame(spark, "supply_terms", terms[1:]), stock)
+    for column, value, rule in (
+        ("lead_time", -1, "lead_time must be an integer >= 0"),
+        ("case_pack", 0.0, "case_pack must be > 0"),
+        ("target", 95.0, "target must lie between 0 and 1: 0.95, not 95"),
+        ("max_stock", -1.0, "min_order_qty, min_stock and max_stock must be >= 0"),
+        ("order_weekdays", [0, 3], "order_weekdays must hold days from 1"),
+    ):
+        broken = frame(spark, "supply_terms", [{**terms[0], column: value}, *terms[1:]])
+        with pytest.raises(DataError, match=rf"{rule}.*Got 1 that do not, e\.g\. \['{terms[0]['series_id']}'\]"):
+            check_terms(broken, "day")
+    with pytest.raises(DataError, match="order_weekdays are for daily plans"):
+        check_terms(frame(spark, "supply_terms", [{**terms[0], "order_weekdays": [3]}, *terms[1:]]), "week")
     old = stock.withColumn("as_of", F.date_sub("as_of", 3))
     with pytest.raises(DataError, match="inventory.as_of must be the last period learnt from"):
-        _check_stock(old, shown["panel"], cfg)
+        check_stock(old, ends, "day")
+    with pytest.raises(DataError, match="on_hand and backorders must be >= 0"):
+        check_stock(stock.withColumn("on_hand", F.lit(-1.0)), ends, "day")

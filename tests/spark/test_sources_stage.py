@@ -259,6 +259,9 @@ def test_the_cutoff_is_the_last_date_or_the_configured(spark: SparkSession) -> N
     assert sources.find_cutoff(sales, calendar(cutoff=date(2024, 3, 28))) == date(2024, 3, 28)
     with pytest.raises(ConfigError, match=r"cutoff must not be before the first sale, 2024-03-22\. Got 2024-01-01"):
         sources.find_cutoff(sales, calendar(cutoff=date(2024, 1, 1)))
+    assert sources.find_cutoff(sales, calendar(cutoff=date(2024, 4, 28))) == date(2024, 4, 28)
+    with pytest.raises(ConfigError, match=r"at most a horizon after the last sale, 2024-03-31.*Got 2024-04-29"):
+        sources.find_cutoff(sales, calendar(cutoff=date(2024, 4, 29)))
     with pytest.raises(DataError, match="Not one row has one"):
         sources.find_cutoff(dated(spark, [None]), Config())
 

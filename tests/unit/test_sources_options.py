@@ -213,13 +213,21 @@ def test_a_column_is_mapped_or_constant_not_both() -> None:
 
 @pytest.mark.parametrize(
     ("given", "spark"),
-    [("dd.MM.yyyy", "dd.MM.yyyy"), ("%d.%m.%Y", "dd.MM.yyyy"), ("%Y-%m-%d %H:%M", "yyyy-MM-dd HH:mm"), (None, None)],
+    [
+        ("dd.MM.yyyy", "d.M.yyyy"),
+        ("%d.%m.%Y", "d.M.yyyy"),
+        ("%Y-%m-%d %H:%M", "yyyy-M-d H:mm"),
+        ("%m/%d/%Y %I:%M %p", "M/d/yyyy h:mm a"),
+        ("yyyyMMdd", "yyyyMMdd"),
+        ("ddMMMyyyy", "ddMMMyyyy"),
+        (None, None),
+    ],
 )
 def test_date_formats_are_understood(given: str | None, spark: str | None) -> None:
     assert date_format(TableOptions(path="x", date_format=given), "here") == spark
 
 
-@pytest.mark.parametrize("given", ["DD.MM.YYYY", "day", "yyyy"])
+@pytest.mark.parametrize("given", ["DD.MM.YYYY", "day", "yyyy", "EEE dd.MM.yyyy"])
 def test_date_formats_that_mean_something_else_are_refused(given: str) -> None:
     with pytest.raises(ConfigError, match=r"yyyy, MM and dd, for example .*Got"):
         date_format(TableOptions(path="x", date_format=given), "here")

@@ -8,8 +8,8 @@ from pyspark.sql import functions as F
 from parlevel.config import Config
 from parlevel.domain.replenish.constraints.resource import CAPACITIES
 from parlevel.domain.replenish.packed import NUMBERS, PACKED, WHOLE
-from parlevel.errors import DataError, offenders
 from parlevel.pipeline.replenish_baskets import basket_terms
+from parlevel.pipeline.sources_terms import check_stock, check_terms, refuse
 from parlevel.schemas import TABLES
 from parlevel.spark.periods import period_index
 from parlevel.spark.tables import Tables
@@ -27,12 +27,12 @@ def packed(tables: Tables, cfg: Config) -> DataFrame:
     """
     profile = tables.read("series_profile").select("series_id", "product_id", "location_id", "content_key")
     terms, stock = basket_terms(tables, cfg), tables.read("inventory")
-    _check_terms(profile, terms, stock)
-    if cfg.calendar.period != "day":
-        some = terms.where(F.col("order_weekdays").isNotNull())
-        _refuse(some, "order_weekdays are for daily plans", f"Leave them null for plans by {cfg.calendar.period}")
+    _check_rows(profile, terms, stock)
+    # Asked when they were written too; what baskets add to the terms is new, and so is the panel's end.
+    check_terms(terms.join(profile.select("series_id"), "series_id", "left_semi"), cfg.calendar.period)
     panel = tables.read("panel")
-    _check_stock(stock, panel, cfg)
+    ends = panel.select("series_id", period_index(F.col("cutoff"), cfg.calendar.period).alias("_end"))
+    check_stock(stock.join(ends, "series_id"), F.col("_end"), cfg.calendar.period)
     told = "forecast_drivers" in TABLES and tables.has("forecast_drivers")
     return join(
         profile, terms, stock, tables.read("forecast"), tables.read("forecast_status"), tables.read("failures"), panel,
@@ -135,45 +135,8 @@ def _group() -> Column:
     return F.concat_ws(" @ ", "supplier_id", "location_id")
 
 
-def _check_terms(profile: DataFrame, terms: DataFrame, stock: DataFrame) -> None:
-    """Every series has terms and stock, and terms keep the rules of their contract."""
+def _check_rows(profile: DataFrame, terms: DataFrame, stock: DataFrame) -> None:
+    """Every series has terms and stock."""
     for name, table in (("supply_terms", terms), ("inventory", stock)):
         missing = profile.join(table.select("series_id"), "series_id", "left_anti")
-        _refuse(missing, f"every series must have a row in {name}", f"Add the rows to {name}, or let the source assume")
-    rules = {
-        "lead_time must be an integer >= 0 (periods)": F.col("lead_time") < 0,
-        "review_period must be an integer >= 1 (periods)": F.col("review_period") < 1,
-        "order_weekdays must hold days from 1 (Monday) to 7 (Sunday), and be null for any day": (
-            (F.size("order_weekdays") == 0) | F.exists("order_weekdays", lambda day: ~day.between(1, 7))
-        ),
-        "frozen_periods must be an integer >= 0 (periods)": F.col("frozen_periods") < 0,
-        "leftover_value must be >= 0 (money a unit), and null for nothing": ~(F.col("leftover_value") >= 0),
-        "case_pack must be > 0 (units)": ~(F.col("case_pack") > 0),
-        "min_order_qty must be >= 0 (units)": ~(F.col("min_order_qty") >= 0),
-        "holding_cost, shortage_cost and order_cost must be >= 0": (
-            ~(F.col("holding_cost") >= 0) | ~(F.col("shortage_cost") >= 0) | ~(F.col("order_cost") >= 0)
-        ),
-    }
-    used = terms.join(profile.select("series_id"), "series_id", "left_semi")
-    broken = used.select(*(F.max(rule.cast("int")).alias(str(k)) for k, rule in enumerate(rules.values()))).head(1)[0]
-    for k, (words, rule) in enumerate(rules.items()):
-        if broken[str(k)]:
-            _refuse(used.where(rule), words, "Fix supply_terms")
-
-
-def _check_stock(stock: DataFrame, panel: DataFrame, cfg: Config) -> None:
-    """The stock is of the end of the cutoff: an older one would order for demand that has been served."""
-    period = cfg.calendar.period
-    ends = panel.select("series_id", period_index(F.col("cutoff"), period).alias("_end"))
-    late = stock.join(ends, "series_id").where(period_index(F.col("as_of"), period) != F.col("_end"))
-    _refuse(late, "inventory.as_of must be the last period learnt from", "Set calendar.cutoff, or take stock again")
-    negative = stock.where(~(F.col("on_hand") >= 0) | ~(F.col("backorders") >= 0))
-    _refuse(negative, "on_hand and backorders must be >= 0 (units)", "Fix inventory")
-
-
-def _refuse(offending: DataFrame, rule: str, way_out: str) -> None:
-    """Raise where any row offends, with the count and three examples."""
-    some = [row["series_id"] for row in offending.select("series_id").orderBy("series_id").limit(3).collect()]
-    if some:
-        n = offending.count()
-        raise DataError(f"{rule}. Got {n:,} that do not: {offenders(some)}. {way_out}.")
+        refuse(missing, f"every series must have a row in {name}", f"Add the rows to {name}, or let the source assume")

@@ -15,11 +15,13 @@ from pyspark.sql import functions as F
 from parlevel.config import Config
 from parlevel.errors import ConfigError, DataError, SchemaError
 from parlevel.pipeline.dates import Span, check_last, find_span, within
+from parlevel.pipeline.sources_terms import check_resources, check_stock, check_terms
 from parlevel.registry import nearest
 from parlevel.schemas import contract, of_stage
 from parlevel.sources import assumed, complete, suppliers
 from parlevel.sources.base import contract_frame, rows_frame
 from parlevel.sources.registry import source
+from parlevel.spark.periods import DAYS, period_index
 from parlevel.spark.scratch import Scratch
 from parlevel.spark.tables import Tables, conform
 
@@ -35,7 +37,7 @@ def run(tables: Tables, cfg: Config) -> str:
 
     Raises:
         SchemaError: the source breaks a contract.
-        DataError: there are no series or sales, or a key is repeated.
+        DataError: there are no series or sales, a key is repeated, or terms, stock or limits break their rules.
         ConfigError: cutoff or period do not fit the data.
     """
     origin = source(cfg.source.name, cfg)
@@ -111,11 +113,14 @@ def _write_ruled(tables: Tables, given: Mapping[str, DataFrame], cutoff: date, s
         whole = complete.terms(given.get("supply_terms"), terms)
         _write(tables, "supply_terms", complete.set_for_all(whole, cfg.source.terms))
         terms = tables.read("supply_terms")
+        check_terms(terms, cfg.calendar.period)  # before the rules of stock and limits divide by them
         stock = assumed.inventory(profiles, terms, cutoff, cfg)
         _write(tables, "inventory", complete.stock(given.get("inventory"), stock, cutoff))
         limits = given.get("resources")
         _write(tables, "resources", assumed.resources(profiles, terms, cfg) if limits is None else limits)
-    return _what_was_assumed(tables, given)
+    ends = period_index(F.lit(cutoff), cfg.calendar.period)
+    check_stock(read("inventory"), ends, cfg.calendar.period)
+    return [*_what_was_assumed(tables, given), *check_resources(read("resources"), terms, read("series"))]
 
 
 def _what_was_assumed(tables: Tables, given: Mapping[str, DataFrame]) -> list[str]:
@@ -142,7 +147,8 @@ def find_cutoff(sales: DataFrame, cfg: Config, span: Span | None = None) -> date
         span: where the sales lie, if that is known already.
 
     Raises:
-        ConfigError: the cutoff leaves no sales, or the dates look like longer periods than the configured.
+        ConfigError: the cutoff leaves no sales or lies long after them, or the dates look like longer periods than
+            the configured.
         DataError: no sales row has a date, or the last date lies far from all others.
     """
     span = span or find_span(sales, cfg.calendar.period)
@@ -169,6 +175,11 @@ def find_cutoff(sales: DataFrame, cfg: Config, span: Span | None = None) -> date
         raise ConfigError(
             f"calendar.cutoff must not be before the first sale, {row['first']}. Got {cutoff}. "
             f"Sales run to {row['last']}."
+        )
+    if (cutoff - row["last"]).days > cfg.calendar.horizon * DAYS[period]:
+        raise ConfigError(
+            f"calendar.cutoff must lie at most a horizon after the last sale, {row['last']}: every period between "
+            f"counts as one without sales. Got {cutoff}. Leave it out, or give newer sales."
         )
     return cutoff
 

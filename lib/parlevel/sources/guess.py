@@ -6,10 +6,10 @@ import re
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 
-from parlevel.sources.samples import COMMA_NUMBER, FORMATS, NUMBER, Sample, Seen, describe
+from parlevel.sources.samples import Sample, Seen, describe
 from parlevel.sources.words import RECEIPTS, WORDS
+from parlevel.sources.written import date_hint, day_of, style_of
 
 KIND: dict[str, str] = {"date": "date", "start_date": "date", "end_date": "date", "in_stock": "flag"}
 NUMBERS = ("sales", "price", "on_hand", "lead_time", "min_order_qty", "case_pack", "unit_cost")
@@ -46,6 +46,11 @@ class Guess:
     date_format: str | None = None
     date_note: str = ""
 
+    @property
+    def number_columns(self) -> list[Seen]:
+        """The columns that are read as numbers."""
+        return [self.sample.column(source) for meaning, source in self.columns.items() if meaning in NUMBERS]
+
 
 def guess_table(sample: Sample) -> Guess:
     """Take a file for the first table whose needed columns it has and that has a key."""
@@ -71,14 +76,26 @@ def guess_table(sample: Sample) -> Guess:
     return Guess(sample)
 
 
-def prices_in(sales: Guess) -> Guess | None:
-    """The prices that the file with the sales also holds; None without any."""
-    price = match_columns(sales.sample.columns).get("price")
-    if price is None or price in sales.columns.values():
-        return None
-    keys = {key: sales.columns[key] for key in (*KEYS, "date") if key in sales.columns}
-    why = f"the same file: it also has the column {price!r}"
-    return Guess(sales.sample, "prices", {**keys, "price": price}, why, sales.date_format, sales.date_note)
+def further_in(guess: Guess) -> list[Guess]:
+    """Further tables that the file of a table also holds: prices, and names and groups of products.
+
+    A file with a row an item, such as a list of articles with their terms, describes the products too; its
+    price is what customers pay only if it has a cost beside it.
+    """
+    sample, found = guess.sample, match_columns(guess.sample.columns)
+    keys = {key: guess.columns[key] for key in (*KEYS, "date") if key in guess.columns}
+    product = sample.column(keys["product_id"]) if "product_id" in keys else None
+    price = found.get("price")
+    taken: list[Guess] = []
+    if price and price not in guess.columns.values() and (guess.table == "sales" or "unit_cost" in found):
+        why = f"the same file: it also has the column {price!r}"
+        taken.append(Guess(sample, "prices", {**keys, "price": price}, why, guess.date_format, guess.date_note))
+    about = [name for name in TABLES["products"][1] if name in found and found[name] not in guess.columns.values()]
+    if about and product and product.distinct == len(product.cells):
+        columns = {"product_id": product.name, **{name: found[name] for name in about}}
+        why = f"the same file: it also has the column {found[about[0]]!r}"
+        taken.append(Guess(sample, "products", columns, why))
+    return taken
 
 
 def lacking(sample: Sample) -> list[str]:
@@ -102,21 +119,22 @@ def _unfit(sample: Sample, meaning: str, kind: str) -> str:
     if column is None or not column.values:
         return ""
     reads = _is_number if meaning == "sales" else _is_date
-    there = set(column.values)
+    there = {*column.values, *column.odd}
     bad = [(n, value) for n, value in enumerate(column.cells) if value in there and not reads(value)]
     if not bad:
         return f"{column.name!r} looks like the {meaning}, but its {kind} are not all written alike"
     lines = [sample.lines[n] for n, _ in bad[:3]] if sample.lines else []
     where = f" (line{'s' if len(lines) > 1 else ''} {', '.join(map(str, lines))}{', ...' if len(bad) > 3 else ''})"
     examples = ", ".join(repr(value[:24]) for value in dict.fromkeys(value for _, value in bad[:3]))
+    hint = date_hint([value for _, value in bad]) if meaning == "date" else ""
     return (
         f"{column.name!r} looks like the {meaning}, but {len(bad):,} of {len(column.values):,} values are no {kind}: "
-        f"{examples}{where if lines else ''}"
+        f"{examples}{where if lines else ''}{' (' + hint + ')' if hint else ''}"
     )
 
 
 def _is_number(value: str) -> bool:
-    return bool(NUMBER.match(value) or COMMA_NUMBER.match(value))
+    return style_of([value]) is not None
 
 
 def _is_date(value: str) -> bool:
@@ -192,7 +210,7 @@ def period_of(sales: Guess) -> tuple[str, str]:
     """Period of the sales and why: by the distances between the sample's dates."""
     column = sales.sample.column(sales.columns["date"])
     layout = column.layouts[0]
-    days = sorted({_day(value, layout) for value in column.values})
+    days = sorted({day for value in column.values if (day := day_of(value, layout))})
     if len(days) >= 3 and all(day.day == 1 for day in days):
         return "month", "every date seen is the first of a month"
     if len(days) >= 3 and len({day.weekday() for day in days}) == 1:
@@ -205,7 +223,7 @@ def are_lines(sales: Guess, further: Sequence[str] = ()) -> int:
     names = [sales.columns[key] for key in (*KEYS, "date") if key in sales.columns]
     layout = sales.sample.column(sales.columns["date"]).layouts[0]
     columns = [sales.sample.column(name).cells for name in (*further, *names)]
-    rows = [(*row[:-1], _day(row[-1], layout)) for row in zip(*columns, strict=True) if all(row[len(further) :])]
+    rows = [(*row[:-1], day_of(row[-1], layout)) for row in zip(*columns, strict=True) if all(row[len(further) :])]
     return len(rows) - len(set(rows))
 
 
@@ -224,13 +242,3 @@ def tells_apart(sales: Guess, used: Sequence[str]) -> str:
         if days >= 1.5 * column.distinct and are_lines(sales, [column.name]) <= 0.01 * len(cells):
             return column.name
     return ""
-
-
-def _day(value: str, layout: str | None) -> datetime:
-    theirs = next(theirs for theirs, ours in FORMATS if ours == layout and (ours or _iso(value, theirs)))
-    text = value.split("+")[0].split(".")[0] if layout is None else value
-    return datetime.strptime(text, theirs).replace(hour=0, minute=0, second=0)
-
-
-def _iso(value: str, layout: str) -> bool:
-    return (len(value) <= 10) == (layout == "%Y-%m-%d") and ("T" in value) == ("T" in layout)

@@ -12,8 +12,9 @@ from pathlib import Path
 import yaml
 
 from parlevel.errors import DataError
-from parlevel.sources.guess import ITEM_KEYS, Guess, are_lines, guess_table, lacking, period_of, prices_in, tells_apart
-from parlevel.sources.samples import Sample, read_sample
+from parlevel.sources.guess import ITEM_KEYS, Guess, are_lines, further_in, guess_table, lacking, period_of, tells_apart
+from parlevel.sources.samples import Sample, Seen, read_sample
+from parlevel.sources.written import Style, decimal_of, style_of_file
 
 ORDER = ("sales", "products", "prices", "inventory", "supply_terms", "promotions", "calendar", "locations")
 
@@ -43,9 +44,9 @@ def draft(paths: Sequence[str | Path]) -> str:
             by_table[guess.table] = guess
     if "sales" not in by_table:
         raise DataError(_no_sales(samples))
-    prices = prices_in(by_table["sales"])
-    if prices and "prices" not in by_table:
-        by_table["prices"] = prices
+    for guess in sorted(by_table.values(), key=lambda guess: ORDER.index(guess.table)):
+        for more in further_in(guess):
+            by_table.setdefault(more.table, more)
     unknown = [guess for guess in guesses if not guess.table]
     return _text([by_table[name] for name in ORDER if name in by_table], unknown)
 
@@ -84,9 +85,11 @@ def _text(guesses: Sequence[Guess], unknown: Sequence[Guess]) -> str:
         "  options:",
         "    tables:",
     ]
+    decimal = decimal_of([seen.values for guess in guesses for seen in guess.number_columns])
     for guess in guesses:
         same = [other for other in guesses if other.sample is guess.sample]
-        lines += _table_lines(guess, [name for other in same for name in other.columns.values()])
+        marks = style_of_file([seen.values for other in same for seen in other.number_columns], decimal)
+        lines += _table_lines(guess, marks, [name for other in same for name in other.columns.values()])
     for guess in unknown:
         lines.append(
             f"      # {guess.sample.path}: not used, no table of docs/sources.md is told by its columns: "
@@ -117,7 +120,7 @@ def _duplicate_lines(sales: Guess, used: Sequence[str]) -> list[str]:
     ]
 
 
-def _table_lines(guess: Guess, used: Sequence[str]) -> list[str]:
+def _table_lines(guess: Guess, marks: Style, used: Sequence[str]) -> list[str]:
     sample = guess.sample
     lines = [
         f"      {guess.table}: # {sample.rows:,} rows; {guess.why}",
@@ -130,18 +133,37 @@ def _table_lines(guess: Guess, used: Sequence[str]) -> list[str]:
         lines.append(f"        encoding: {sample.encoding} # not UTF-8: check letters such as ä and é below")
     if sample.multiline:
         lines.append("        multiline: true # quoted values hold line breaks")
-    if sample.decimal != ".":
-        lines.append(f"        decimal: {_quoted(sample.decimal)} # seen in {', '.join(sample.comma_columns[:3])}")
+    lines += _mark_lines(guess, marks)
     if guess.date_format:
         lines.append(f"        date_format: {_quoted(guess.date_format)} # {guess.date_note}")
     lines.append("        columns:")
     for column, source in guess.columns.items():
-        examples = ", ".join(" ".join(text.split()) for text in sample.column(source).examples[:3])
-        lines.append(f"          {column}: {_scalar(source)} # e.g. {examples}")
+        seen = sample.column(source)
+        examples = ", ".join(" ".join(text.split()) for text in seen.examples[:3])
+        lines.append(f"          {column}: {_scalar(source)} # e.g. {examples}{_odd(seen)}")
     unused = [name for name in sample.names if name not in used]
     if unused:
         lines.append(f"          # not used: {', '.join(unused[:15])}")
     return lines
+
+
+def _mark_lines(guess: Guess, marks: Style) -> list[str]:
+    """How numbers are written, with a value that shows it."""
+    if not guess.number_columns:
+        return []
+    lines = []
+    for key, mark, default in (("decimal", marks[0], "."), ("thousands", marks[1], None)):
+        if mark and mark != default:
+            seen = next((f"{c.name}: {value}" for c in guess.number_columns for value in c.values if mark in value), "")
+            lines.append(f"        {key}: {_quoted(mark)}{' # seen in ' + seen if seen else ''}")
+    return lines
+
+
+def _odd(seen: Seen) -> str:
+    """What of a column is no date (or no number) in an otherwise sound one."""
+    if seen.kind not in ("date", "number") or not seen.odd:
+        return ""
+    return f"; CHECK: {len(seen.odd):,} of {len(seen.odd) + len(seen.values):,} cannot be read: {seen.odd[0][:24]!r}"
 
 
 def _scalar(text: str) -> str:

@@ -2,27 +2,19 @@
 
 from __future__ import annotations
 
-import re
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 
 from parlevel.errors import DataError
 from parlevel.sources.samples_csv import read_records
+from parlevel.sources.written import day_of, layouts_of, style_of
 
 SAMPLE_ROWS = 5000
 PARQUET = (".parquet", ".pq")
-NUMBER = re.compile(r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$")
-COMMA_NUMBER = re.compile(r"^[+-]?\d{1,3}(\.\d{3})*,\d+$|^[+-]?\d+,\d+$")
-# strftime and Spark's spelling; where several fit, the first is taken and the doubt is said.
-FORMATS = (
-    ("%Y-%m-%d", None), ("%Y-%m-%d %H:%M:%S", None), ("%Y-%m-%dT%H:%M:%S", None), ("%d.%m.%Y", "dd.MM.yyyy"),
-    ("%d/%m/%Y", "dd/MM/yyyy"), ("%m/%d/%Y", "MM/dd/yyyy"), ("%Y/%m/%d", "yyyy/MM/dd"), ("%Y%m%d", "yyyyMMdd"),
-    ("%d-%m-%Y", "dd-MM-yyyy"), ("%m-%d-%Y", "MM-dd-yyyy"), ("%d.%m.%y", "dd.MM.yy"), ("%m/%d/%y", "MM/dd/yy"),
-    ("%d/%m/%y", "dd/MM/yy"), ("%d-%b-%Y", "dd-MMM-yyyy"), ("%d %b %Y", "dd MMM yyyy"),
-    ("%d.%m.%Y %H:%M", "dd.MM.yyyy HH:mm"), ("%d/%m/%Y %H:%M", "dd/MM/yyyy HH:mm"),
-    ("%m/%d/%Y %H:%M", "MM/dd/yyyy HH:mm"), ("%Y-%m", "yyyy-MM"),
-)  # fmt: skip
+CHECKED = 200  # values of a column, spread over the sample, that are tried in every way
+MOST_ODD = 0.01  # share of values that may be of another kind: a line of totals does not make dates texts
+FEWEST = 20  # values that a column has before one of them may be odd
 
 
 @dataclass(frozen=True)
@@ -32,9 +24,10 @@ class Seen:
     Attributes:
         name: as the file says.
         kind: number, date, flag or text.
-        values: the sample's texts that are not empty.
+        values: the sample's texts that are not empty and of that kind.
         cells: all its texts, row by row.
         layouts: date formats (Spark's letters, None = ISO) that fit all values; a date's only.
+        odd: the few texts that are neither empty nor of that kind.
     """
 
     name: str
@@ -42,6 +35,7 @@ class Seen:
     values: tuple[str, ...]
     layouts: tuple[str | None, ...] = ()
     cells: tuple[str, ...] = ()
+    odd: tuple[str, ...] = ()
 
     @property
     def distinct(self) -> int:
@@ -62,7 +56,7 @@ class Sample:
         path, format: where it is, and csv, parquet or delta.
         columns: with the sample's values.
         rows: of the whole file; of a long CSV file an estimate.
-        delimiter, decimal, encoding, multiline: how a CSV file is written.
+        delimiter, encoding, multiline: how a CSV file is written.
         lines: the line of a CSV file on which each row of the sample starts.
     """
 
@@ -71,7 +65,6 @@ class Sample:
     columns: tuple[Seen, ...]
     rows: int
     delimiter: str = ","
-    decimal: str = "."
     encoding: str = "utf-8"
     multiline: bool = False
     lines: tuple[int, ...] = ()
@@ -84,12 +77,7 @@ class Sample:
     @property
     def date_named(self) -> int:
         """How many columns are named like dates (a wide table)."""
-        return sum(_layouts([name]) != () for name in self.names)
-
-    @property
-    def comma_columns(self) -> list[str]:
-        """Columns whose numbers have a decimal comma."""
-        return [c.name for c in self.columns if c.kind == "number" and any("," in value for value in c.values)]
+        return sum(layouts_of([name]) != () for name in self.names)
 
     def column(self, name: str) -> Seen:
         """The column called `name`."""
@@ -156,16 +144,15 @@ def _csv(path: Path) -> Sample:
     columns = tuple(
         describe(name, list(column)) for name, column in zip(found.names, zip(*body, strict=True), strict=True)
     )
-    dates = [column for column in columns if column.kind == "date" and _layouts([column.name])]
+    dates = [column for column in columns if column.kind == "date" and layouts_of([column.name])]
     if dates:
         raise DataError(
             f"{path} must have a first line of column names. Its first line looks like data: "
             f"{', '.join(found.names[:8])}. Add a line such as: date, sku, store, quantity."
         )
-    commas = any(column.kind == "number" and any("," in value for value in column.values) for column in columns)
-    decimal, lines = "," if commas else ".", tuple(found.lines[:SAMPLE_ROWS])
+    lines = tuple(found.lines[:SAMPLE_ROWS])
     return _checked(
-        Sample(str(path), "csv", columns, found.rows, found.delimiter, decimal, found.encoding, found.multiline, lines)
+        Sample(str(path), "csv", columns, found.rows, found.delimiter, found.encoding, found.multiline, lines)
     )
 
 
@@ -181,30 +168,32 @@ def describe(name: str, texts: list[str]) -> Seen:
     >>> describe("day", ["31.12.2023", "01.02.2024"]).layouts
     ('dd.MM.yyyy',)
     """
-    values = tuple(text for text in texts if text.lower() not in ("", "na", "n/a", "null", "none", "nan"))
+    filled = tuple(text for text in texts if text.lower() not in ("", "na", "n/a", "null", "none", "nan"))
     cells = tuple(texts)
-    if not values:
+    if not filled:
         return Seen(name, "text", (), (), cells)
-    layouts = _layouts(list(values))
-    if layouts and not (all(NUMBER.match(value) for value in values) and "yyyyMMdd" not in layouts):
-        return Seen(name, "date", values, layouts, cells)
-    if {value.lower() for value in values} <= {"true", "false", "yes", "no", "y", "n", "t", "f"}:
-        return Seen(name, "flag", values, (), cells)
-    if all(NUMBER.match(value) or COMMA_NUMBER.match(value) for value in values):
-        return Seen(name, "number", values, (), cells)
-    return Seen(name, "text", values, (), cells)
+    likely = [value for value in _spread(filled) if layouts_of([value])]
+    layouts = layouts_of(likely) if likely else ()
+    dates, odd = _sound(filled, lambda value: any(day_of(value, layout) for layout in layouts))
+    if dates:
+        # Of days before months and months before days a late value may decide.
+        return Seen(name, "date", dates, layouts_of(dates, layouts), cells, odd)
+    if {value.lower() for value in filled} <= {"true", "false", "yes", "no", "y", "n", "t", "f"}:
+        return Seen(name, "flag", filled, (), cells)
+    numbers, odd = _sound(filled, lambda value: style_of([value]) is not None)
+    if numbers and style_of(numbers):
+        return Seen(name, "number", numbers, (), cells, odd)
+    return Seen(name, "text", filled, (), cells)
 
 
-def _layouts(values: list[str]) -> tuple[str | None, ...]:
-    """Date formats that fit all of some values spread over the sample."""
-    chosen = values[:: max(1, len(values) // 200)]
-    fits = [ours for theirs, ours in FORMATS if all(_reads(value, theirs) for value in chosen)]
-    return tuple(dict.fromkeys(fits))
+def _sound(values: Sequence[str], reads: Callable[[str], bool]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The values of a kind and the few that are not; nothing where they are not few."""
+    most = max(1.0, MOST_ODD * len(values)) if len(values) >= FEWEST else 0.0
+    if sum(not reads(value) for value in _spread(values)) > most:
+        return (), ()
+    odd = tuple(value for value in values if not reads(value))
+    return (tuple(value for value in values if reads(value)), odd) if len(odd) <= most else ((), ())
 
 
-def _reads(value: str, layout: str) -> bool:
-    text = value.split("+")[0].split(".")[0] if layout.startswith("%Y-%m-%d") else value
-    try:
-        return datetime.strptime(text, layout).year > 1950
-    except ValueError:
-        return False
+def _spread(values: Sequence[str]) -> Sequence[str]:
+    return values[:: max(1, len(values) // CHECKED)]

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import bz2
 import codecs
 import csv
+import gzip
 import io
+import zlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from parlevel.errors import DataError
 
@@ -14,6 +19,8 @@ SAMPLE_BYTES = 2**21
 # Tried in this order; the last one reads any bytes. Named as both Python and Spark know them.
 ENCODINGS = ("utf-8", "windows-1252", "iso-8859-1")
 MARKS = ",;\t|"
+# Packed files that Spark reads too, told by the ending.
+OPENERS: dict[str, Callable[..., Any]] = {".gz": gzip.open, ".bz2": bz2.open}
 
 
 @dataclass(frozen=True)
@@ -44,14 +51,14 @@ def read_records(path: Path) -> Records:
     Raises:
         DataError: it is no text, has no rows, or two columns of one name.
     """
-    with path.open("rb") as file:
-        head = file.read(SAMPLE_BYTES)
+    head, read = _head(path)
     whole = len(head) < SAMPLE_BYTES
     text, encoding = _decode(path, head, whole)
     lines = text.split("\n") if whole else text.split("\n")[:-1]
     filled = [line for line in lines if line.strip()]
     if len(filled) < 2:
         raise DataError(f"{path} must have a line of column names and rows below it. Got {len(filled)} line.")
+    _check_title(path, filled[:20])
     delimiter = max(MARKS, key=lambda mark: (min(line.count(mark) for line in filled[:20]), filled[0].count(mark)))
     found, multiline = _parse(lines, delimiter, whole)
     (_, header), below = found[0], found[1:]
@@ -60,9 +67,37 @@ def read_records(path: Path) -> Records:
     fitting = [(line, record) for line, record in below if len(record) == len(names)]
     if not fitting:
         raise DataError(f"{path}: no row has as many values as there are column names ({len(names)}): {names[:10]}.")
-    rows = len(below) if whole else int(path.stat().st_size / (len(head) / len(found)))
+    rows = len(below) if whole else int(path.stat().st_size / (read / len(found)))
     body = [[value.strip() for value in record] for _, record in fitting]
     return Records(names, body, [line for line, _ in fitting], rows, delimiter, encoding, multiline)
+
+
+def _head(path: Path) -> tuple[bytes, int]:
+    """The first bytes of a file, unpacked, and how many of the file's own they were."""
+    opener = OPENERS.get(path.suffix.lower())
+    try:
+        with path.open("rb") as file, opener(file) if opener else file as text:
+            head = text.read(SAMPLE_BYTES)
+            return head, file.tell()
+    except (OSError, EOFError, zlib.error) as error:
+        raise DataError(f"{path} cannot be unpacked: {error}. Pack it again.") from None
+
+
+def _check_title(path: Path, lines: list[str]) -> None:
+    """A title above the column names, as reports and spreadsheets have it, would be taken for them.
+
+    Raises:
+        DataError: the first line has no delimiter, and most others have the same number of one.
+    """
+    for mark in MARKS:
+        counts = [line.count(mark) for line in lines]
+        usual = max(set(counts), key=counts.count)
+        if usual and not any(each in lines[0] for each in MARKS) and counts.count(usual) > len(counts) / 2:
+            first = counts.index(usual)
+            raise DataError(
+                f"{path}: the first line must be the column names. Got {lines[0][:40]!r}. The first with as many "
+                f"values as the rows is {lines[first][:60]!r}: remove what stands above it."
+            )
 
 
 def _decode(path: Path, head: bytes, whole: bool) -> tuple[str, str]:

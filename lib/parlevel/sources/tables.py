@@ -31,7 +31,7 @@ from parlevel.sources.user_options import (
     columns_of,
     needs_series,
 )
-from parlevel.sources.user_values import Field, count_unreadable, read_fields, summary
+from parlevel.sources.user_values import LISTS, Field, count_unreadable, read_fields, summary
 
 EVERYWHERE = "all"
 ONCE = ("series", "products", "locations", "inventory", "supply_terms", "resources", "calendar")
@@ -82,6 +82,8 @@ class UserTables(Cached):
         for name in frames:
             if name in self._options.tables or name == "series":
                 self._check_keys(name, frames[name], frames)
+        if "inventory" in raw:
+            self._note_negative(frames["inventory"])
         if "products" in raw:
             self._note_unlisted(series, frames["products"])
         return frames
@@ -94,13 +96,20 @@ class UserTables(Cached):
             path = self._options.tables["products"].path
             self.notes = (*self.notes, f"{unlisted.count():,} products of sales are not in {path}, e.g. {some}")
 
+    def _note_negative(self, inventory: DataFrame) -> None:
+        """Say how many rows had less than nothing in stock."""
+        negative = inventory.where("assumed").count()
+        if negative:
+            path = self._options.tables["inventory"].path
+            self.notes = (*self.notes, f"{path}: {negative:,} rows have a negative on_hand, which counts as 0")
+
     def _read(self, spark: SparkSession, name: str, table: TableOptions) -> DataFrame:
         """A file with parlevel's column names and types; counts what cannot be read."""
         where = _where(name)
         df = open_file(spark, table, where)
         fields = _fields(name, [column for column in df.columns if column != BROKEN], table, where)
         for field in fields:
-            if field.type.startswith("array") and not dict(df.dtypes)[field.sources[0]].startswith("array"):
+            if field.type in LISTS and not dict(df.dtypes)[field.sources[0]].startswith("array"):
                 raise SchemaError(
                     f"{where}.columns.{field.name} must be an array column, got {field.sources[0]!r}. Give open orders "
                     "as a table of their own, open_orders, with columns product_id, date and quantity"
@@ -144,6 +153,10 @@ class UserTables(Cached):
             computed["end_date"] = F.col("start_date")
         if name in ("inventory", "supply_terms", "resources"):
             computed["assumed"] = F.lit(False)
+        if name == "inventory" and "on_hand" in df.columns:
+            # Receipts that nobody has booked yet: a book of stock shows them every day, and nothing can be sold of it.
+            computed["assumed"] = F.coalesce(F.col("on_hand") < 0, F.lit(False))
+            computed["on_hand"] = F.when(F.col("on_hand") < 0, 0.0).otherwise(F.col("on_hand"))
         if name == "calendar" and "location_id" not in df.columns:
             df = df.crossJoin(F.broadcast(series.select("location_id").distinct()))
         if name == "order_lines":
@@ -189,7 +202,8 @@ class UserTables(Cached):
                     "that tells the rows apart."
                 )
         key = next((key for key in KEYS if key in df.columns), None)
-        if name != "series" and key and df.join(frames["series"], key, "left_semi").isEmpty():
+        # A shared limit may name no place, and one that nothing sells at is told later.
+        if name not in ("series", "resources") and key and df.join(frames["series"], key, "left_semi").isEmpty():
             raise _no_match(name, df, frames["series"], [key])
 
 

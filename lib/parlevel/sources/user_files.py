@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import bz2
 import csv
 import glob
-import gzip
 import zlib
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from itertools import dropwhile, islice
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -23,12 +20,11 @@ from parlevel.errors import DataError, SchemaError
 from parlevel.places import is_remote
 from parlevel.registry import nearest
 from parlevel.sources.base import read_parquet
+from parlevel.sources.samples_csv import OPENERS
 from parlevel.sources.user_options import TableOptions
 
 BROKEN = "_broken_line"
 DELIMITERS = {",": "','", ";": "';'", "\t": "'\\t'", "|": "'|'"}
-# Packed files that Spark reads too, told by the ending.
-OPENERS: dict[str, Callable[..., Any]] = {".gz": gzip.open, ".bz2": bz2.open}
 CUT = "\x1f"  # stands for a delimiter of several characters, which csv does not know
 SUFFIXES = {".csv": "csv", ".txt": "csv", ".tsv": "csv", ".gz": "csv", ".parquet": "parquet", ".pq": "parquet"}
 

@@ -43,7 +43,10 @@ ITEM_TABLES = ("series", "sales")  # where series come from; rows of other table
 MADE_HERE = ("assumed", "run_id", "as_written")
 
 # strftime -> Spark's letters, for those who think in Python.
-STRFTIME = {"%Y": "yyyy", "%y": "yy", "%m": "MM", "%d": "dd", "%H": "HH", "%M": "mm", "%S": "ss", "%b": "MMM"}
+STRFTIME = {
+    "%Y": "yyyy", "%y": "yy", "%m": "MM", "%d": "dd", "%H": "HH", "%M": "mm", "%S": "ss", "%b": "MMM", "%B": "MMMM",
+    "%I": "hh", "%p": "a",
+}  # fmt: skip
 
 
 class TableOptions(Section):
@@ -116,10 +119,11 @@ def needs_series(name: str) -> bool:
 
 
 def date_format(table: TableOptions, where: str) -> str | None:
-    """The date format in Spark's letters.
+    """The date format in Spark's letters; a day, month or hour set apart by marks may lack its leading zero.
 
     Raises:
-        ConfigError: it has letters that mean something else in Spark (YYYY, DD) or none of y, M, d.
+        ConfigError: it has letters that mean something else in Spark (YYYY, DD), that Spark writes but does not
+            read (E, the weekday), or none of y, M, d.
     """
     text = table.date_format
     if text is None:
@@ -127,12 +131,12 @@ def date_format(table: TableOptions, where: str) -> str | None:
     for theirs, ours in STRFTIME.items():
         text = text.replace(theirs, ours)
     letters = set(re.sub(r"'[^']*'", "", text)) & set("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")
-    if (not letters >= {"y", "M", "d"} and letters != {"y", "M"}) or letters - set("yMdHhmsSaEXZ"):
+    if (not letters >= {"y", "M", "d"} and letters != {"y", "M"}) or letters - set("yMdHhmsSaXZ"):
         raise ConfigError(
             f"{where}.date_format must be written with yyyy, MM and dd, for example dd.MM.yyyy or yyyy-MM-dd HH:mm:ss "
             f"(or %d.%m.%Y). Got {table.date_format!r}."
         )
-    return text
+    return re.sub(r"(?<![A-Za-z])(MM|dd|HH|hh)(?![A-Za-z])", lambda found: found[0][0], text)
 
 
 def _check_columns(name: str, table: TableOptions, where: str) -> None:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
@@ -13,18 +13,15 @@ from parlevel.errors import DataError
 from parlevel.sources.base import date_of_nanoseconds
 from parlevel.sources.user_files import BROKEN
 from parlevel.sources.user_options import TableOptions, date_format
+from parlevel.sources.written import BLANKS, GROUPED_DOTS, MINUS, MONEY, NUMBER, date_hint, layouts_of, style_of
 
-NUMBER = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$"
+# Days on which a supplier takes orders, in one text: `2,5`, `[2, 5]`, `2 5`.
+WEEKDAYS = r"^\[?[1-7]([ ,;/|+-]*[1-7])*\]?$"
+ISO_DATE = r"^[+-]?\d{4,7}-\d{1,2}(-\d{1,2}([ T].*)?)?$"
 YES, NO = ("true", "t", "yes", "y", "1", "1.0"), ("false", "f", "no", "n", "0", "0.0")
+LISTS = ("array<date>", "array<double>")  # open orders; taken as they are, from typed files only
 # Above this share of unreadable values of a column, the format is wrong rather than the rows.
 MOST_UNREADABLE = 0.5
-# Formats that are tried on the examples, to suggest one: strftime and Spark's spelling.
-GUESSES = (
-    ("%d.%m.%Y", "dd.MM.yyyy"), ("%d/%m/%Y", "dd/MM/yyyy"), ("%m/%d/%Y", "MM/dd/yyyy"), ("%Y%m%d", "yyyyMMdd"),
-    ("%d-%m-%Y", "dd-MM-yyyy"), ("%Y/%m/%d", "yyyy/MM/dd"), ("%d.%m.%y", "dd.MM.yy"), ("%m/%d/%y", "MM/dd/yy"),
-    ("%d-%b-%Y", "dd-MMM-yyyy"), ("%b %d, %Y", "MMM dd, yyyy"), ("%d/%m/%Y %H:%M", "dd/MM/yyyy HH:mm"),
-    ("%m/%d/%Y %H:%M", "MM/dd/yyyy HH:mm"), ("%d.%m.%Y %H:%M", "dd.MM.yyyy HH:mm"), ("%Y-%m", "yyyy-MM"),
-)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -51,26 +48,40 @@ def parse(text: Column, kind: str, table: TableOptions, where: str) -> Column:
         if layout:
             return F.try_to_timestamp(text, F.lit(layout)).cast("date")
         # What pandas writes to Parquet arrives as nanoseconds.
-        return F.when(text.rlike(r"^\d{18,19}$"), date_of_nanoseconds(text.try_cast("bigint"))).otherwise(
-            text.try_cast("date")
-        )
+        nanoseconds = F.when(text.rlike(r"^\d{18,19}$"), date_of_nanoseconds(text.try_cast("bigint")))
+        # Spark would take any number for a year: the days that a spreadsheet counts, and weeks like 202405.
+        return nanoseconds.when(text.rlike(ISO_DATE), text.try_cast("date"))
     if kind == "boolean":
         return F.when(F.lower(text).isin(*YES), True).when(F.lower(text).isin(*NO), False)
-    marks = [table.thousands] if table.thousands else []
-    plain = text
-    for mark in marks:
-        plain = F.replace(plain, F.lit(mark), F.lit(""))
-    if table.decimal == ",":
-        plain = F.translate(plain, ",", ".")
-    number = F.when(plain.rlike(NUMBER), plain.try_cast("double"))
+    if kind == "array<int>":
+        days = F.transform(F.regexp_extract_all(text, F.lit("([1-7])")), lambda day: day.cast("int"))
+        return F.when(text.rlike(WEEKDAYS), days)
+    number = _number(text, table)
     if kind == "double":
         return number
     return F.when(number == F.floor(number), number).try_cast(kind)
 
 
+def _number(text: Column, table: TableOptions) -> Column:
+    """`text` as a double; null where it cannot be read, or where nobody can tell what its dots mean."""
+    plain = F.regexp_replace(F.translate(text, BLANKS, " " * len(BLANKS)), MONEY, "$1")
+    plain = F.regexp_replace(plain, MINUS, "-$1$2")
+    if table.thousands:
+        plain = F.replace(plain, F.lit(table.thousands), F.lit(""))
+    elif table.decimal == ",":
+        plain = F.when(~plain.rlike(GROUPED_DOTS), plain)
+    if table.decimal == ",":
+        plain = F.translate(plain, ",", ".")
+    read = F.when(plain.rlike(NUMBER), plain.try_cast("double"))
+    if table.thousands or table.decimal == ",":
+        return read
+    # Most numbers are plain, and need none of it.
+    return F.when(text.rlike(NUMBER), text.try_cast("double")).otherwise(read)
+
+
 def value_of(field: Field, separator: str, table: TableOptions, where: str) -> Column:
     """The field's value: ids made of several columns are joined, null if one of them is."""
-    if field.type.startswith("array"):
+    if field.type in LISTS:
         return F.col(f"`{field.sources[0]}`").cast(field.type)
     texts = [text_of(source, table) for source in field.sources]
     if len(texts) == 1:
@@ -93,7 +104,7 @@ def read_fields(df: DataFrame, fields: list[Field], separator: str, table: Table
 
 def as_written(fields: Sequence[Field], table: TableOptions, where: str) -> Column:
     """What a row says where it cannot be read: its malformed line, or JSON of the file's columns and their texts."""
-    checked = [field for field in fields if field.type != "string" and not field.type.startswith("array")]
+    checked = [field for field in fields if field.type != "string" and field.type not in LISTS]
     texts = [F.when(_bad(f, table, where), text_of(f.sources[0], table)).alias(f.sources[0]) for f in checked]
     unread = F.to_json(F.struct(*texts)) if texts else F.lit("{}")
     return F.coalesce(F.col(BROKEN), F.when(unread != "{}", unread))
@@ -115,7 +126,7 @@ def count_unreadable(
         DataError: the file has no rows, most values of a column cannot be read, or a required one is
             missing: shows three of the texts and a way out.
     """
-    checked = {f.name: f for f in fields if f.type != "string" and not f.type.startswith("array")}
+    checked = {f.name: f for f in fields if f.type != "string" and f.type not in LISTS}
     bad = {name: _bad(field, table, where) for name, field in checked.items()}
     there = {name: text_of(field.sources[0], table).isNotNull() for name, field in checked.items()}
     lacking = {f.name: value_of(f, separator, table, where).isNull() for f in fields if f.name in required}
@@ -167,22 +178,29 @@ def _examples(rows: DataFrame, field: Field) -> list[str]:
 
 def _way_out(field: Field, examples: list[str], table: TableOptions) -> str:
     if field.type == "date":
-        fits = [ours for theirs, ours in GUESSES if all(_reads(text, theirs) for text in examples)]
+        fits = layouts_of(examples)
         now = f"It is {table.date_format!r} now" if table.date_format else "Without one, dates are read as 2024-12-31"
-        return f"Set date_format: {' or '.join(fits) or 'dd.MM.yyyy (or what fits)'}. {now}."
+        if hint := date_hint(examples):
+            return hint
+        if None in fits:
+            return f"They are written as 2024-12-31: leave date_format out. {now}."
+        return f"Set date_format: {' or '.join(map(str, fits)) or 'dd.MM.yyyy (or what fits)'}. {now}."
     if field.type in ("double", "int"):
-        if any("," in text for text in examples) and table.decimal == ".":
-            return "If the comma is the decimal mark set decimal: ','; if it parts thousands set thousands: ','."
+        decimal, thousands = style_of(examples) or (table.decimal, table.thousands)
+        wanted = [f"thousands: {thousands!r}"] if thousands != table.thousands and thousands else []
+        if decimal != table.decimal:
+            wanted.append(f"decimal: {decimal!r}")
+        if wanted and all(re.fullmatch(r"[+-]?\d+[.,]\d+", text) for text in examples):
+            mark = "," if "," in examples[0] else "."
+            return (
+                f"If {mark!r} is the decimal mark set decimal: {mark!r}; if it parts thousands set thousands: {mark!r}."
+            )
+        if wanted:
+            return f"Set {' and '.join(wanted)}."
         return "Is it the right column? Numbers are written like 12.5; set decimal and thousands if yours differ."
+    if field.type == "array<int>":
+        return "Write weekdays as numbers from 1 (Monday) to 7, such as 2,5."
     return f"Write yes or no as one of {YES} or {NO}."
-
-
-def _reads(text: str, layout: str) -> bool:
-    try:
-        datetime.strptime(text, layout)
-    except ValueError:
-        return False
-    return True
 
 
 def summary(path: str, rows: int, counts: Mapping[str, int]) -> str:
