@@ -33,8 +33,8 @@ SETTINGS = {
     "spark.sql.legacy.javaCharsets": "true",
 }
 
-# A packed row of five years is 50 to 150 kB. Spark reads 4,096 rows of a Parquet file at once unless told otherwise: with
-# two tasks of 30,490 series x 1,941 days they filled a heap of 2 GB.
+# A packed row of five years is 50 to 150 kB. Spark reads 4,096 rows of a Parquet file at once unless told otherwise:
+# with two tasks of 30,490 series x 1,941 days they filled a heap of 2 GB.
 BATCHES = {
     "spark.sql.parquet.columnarReaderBatchSize": "256",  # rows
     "spark.sql.execution.arrow.maxRecordsPerBatch": "500",
