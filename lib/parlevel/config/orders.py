@@ -48,7 +48,7 @@ class Evaluate(Section):
     frontier_weights: list[float] = [0.3, 0.6, 1.0, 2.0]  # values of replenish.shortage_weight that it tries
     frontier_levels: list[Share] = [0.9, 0.95, 0.98]  # cycle service levels that it asks for
     service_series: int = Field(500, ge=0)  # series, drawn by content, that service is measured on; 0: no table
-    max_series: int = Field(0, ge=0)  # simulate at most this many series, drawn by content; 0: all
+    max_series: int = Field(10_000, ge=0)  # simulate at most this many series, drawn by content; 0: all
 
 
 class Report(Section):

@@ -48,8 +48,9 @@ def run(tables: Tables, cfg: Config) -> str:
     rows = simulation_rows(backtest, profile, basket_terms(tables, cfg), tables.read("panel"), cfg=cfg)
     rows = decided(tables, rows, cfg)
     n_series = profile.count()
-    varied = evaluate_frontier.settings(cfg, n_series)
-    served = evaluate_service.settings(cfg, n_series)
+    n_played = min(n_series, cfg.evaluate.max_series or n_series)
+    varied = evaluate_frontier.settings(cfg, n_played)
+    served = evaluate_service.settings(cfg, n_played)
     plays = {**own_plays(cfg), **{(each.entry, name): each for name, each in (varied | served).items()}}
     found = simulate(rows, plays, cfg.evaluate.segments, cfg=cfg)
     tables.write("inventory_kpi", _frame(rows, "inventory_kpi", _kpi_rows(found)), files=1)
@@ -59,7 +60,8 @@ def run(tables: Tables, cfg: Config) -> str:
     if served or cfg.replenish.policy in MEASURES:
         reached = evaluate_service.rows(found, served, cfg)
         tables.write("service", _frame(rows, "service", reached), files=1)
-    return _report(tables, cfg)
+    drawn = f" (drawn from {n_series:,}: evaluate.max_series)" if n_played < n_series else ""
+    return _report(tables, cfg) + drawn
 
 
 def _as_played(tables: Tables, cfg: Config) -> str:
