@@ -29,6 +29,10 @@ class SolverError(ParlevelError):
     """A solver ended without a usable answer."""
 
 
+class Infeasible(SolverError):
+    """A solver proved that nothing satisfies a program."""
+
+
 class EnvironmentFault(ParlevelError):
     """The machine lacks something that parlevel needs (Java, jars, disk, memory, a free port)."""
 

@@ -1,10 +1,9 @@
 """Items that share resources: column generation with a Lagrangian bound, an integer master, a repair.
 
-GLOP prices what is shared; the dynamic programme answers with each item's cheapest plan at those prices, which gives
-both a new column and a lower bound that holds for every plan of the group; the loop stops at the gap asked for. Plans
-are then priced for whole trucks and repaired; in small groups an integer program picks them. Source: Gilmore & Gomory
-(1961); Farley (1990) for the bound on the way; Wentges (1997) for pricing at a point between the best and the newest
-duals; `fill` makes plans that fit what is left of a capacity.
+GLOP prices what is shared; the dynamic programme answers with each item's cheapest plan at those prices: a new column,
+and a lower bound for every plan of the group; the loop stops at the gap asked for. Plans are then priced for whole
+trucks and repaired; `fill` makes such as fit a capacity; in small groups an integer program picks them. Source: Gilmore
+& Gomory (1961); Farley (1990) for the bound on the way; Wentges (1997) for duals between the best and the newest.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ from parlevel.domain.replenish.solvers.master import Columns, Master, make_colum
 from parlevel.domain.replenish.solvers.outcome import SAID, Effort, GroupPlan
 from parlevel.domain.replenish.solvers.pricing import item_charges, seeds, step_prices
 from parlevel.domain.replenish.solvers.repair import repair
-from parlevel.errors import SolverError
+from parlevel.errors import Infeasible, SolverError
 
 # Times that rows broken by an integer plan are added and the program is solved again.
 MORE_ROWS = 5
@@ -244,6 +243,8 @@ class _Group:
             program, kept = self.master.with_gates(self.columns.of(self.watched), gates)
             try:
                 relaxation = solve_linear(program, self.left(), dual=True)
+            except Infeasible:
+                break  # no mix of plans fills these gates: other gates are tried
             except SolverError as error:
                 self.note = str(error)
                 break

@@ -9,7 +9,7 @@ import numpy as np
 from scipy.sparse import csr_matrix
 
 from parlevel.domain.replenish.base import Bools, Floats
-from parlevel.errors import SolverError
+from parlevel.errors import Infeasible, SolverError
 
 # How each integer solver is told the gap at which it may stop; all are single-threaded. HiGHS takes no parameters
 # from OR-Tools' model builder.
@@ -76,7 +76,8 @@ def solve_linear(program: Program, seconds: float, dual: bool = False) -> Soluti
     parameters = _DUAL if dual else ""
     solver, status = _run("glop", program, seconds, relaxed=True, parameters=parameters)
     if status != "OPTIMAL":
-        raise SolverError(f"GLOP must end with an optimum. Got {status} after {seconds:g} s allowed.")
+        kind = Infeasible if status == "INFEASIBLE" else SolverError
+        raise kind(f"GLOP must end with an optimum. Got {status} after {seconds:g} s allowed.")
     return Solution(
         np.array(solver.variable_values()), float(solver.objective_value()), np.array(solver.dual_values()), True
     )
@@ -118,7 +119,8 @@ def attempt_integer(
     parameters = "\n".join(p for p in (own, extra) if p) if name != "HIGHS" else ""
     solver, status = _run(_NAMES[name], program, seconds, relaxed=False, parameters=parameters, start=start)
     if status in ("INFEASIBLE", "UNBOUNDED", "ABNORMAL", "MODEL_INVALID", "INVALID_SOLVER_PARAMETERS"):
-        raise SolverError(f"{name} must end with a feasible plan. Got {status} after {seconds:g} s allowed.")
+        kind = Infeasible if status == "INFEASIBLE" else SolverError
+        raise kind(f"{name} must end with a feasible plan. Got {status} after {seconds:g} s allowed.")
     if status not in ("OPTIMAL", "FEASIBLE") or not solver.has_solution():
         return None, -np.inf  # OR-Tools keeps a solver's bound only beside a feasible point
     bound = float(solver.best_objective_bound())
