@@ -25,8 +25,7 @@ from parlevel.domain.replenish.solvers.pricing import item_charges, seeds, step_
 from parlevel.domain.replenish.solvers.repair import repair
 from parlevel.errors import Infeasible, SolverError
 
-# Times that rows broken by an integer plan are added and the program is solved again.
-MORE_ROWS = 5
+MORE_ROWS = 5  # times that rows broken by an integer plan are added and the program is solved again
 # Rounds of columns for the steps and trucks of an integer plan.
 DEEPER = 3
 # Items x gates beyond which an integer program is not asked: it took 6 times as long, for plans that cost more.
