@@ -111,3 +111,43 @@ def test_the_days_after_an_event_are_its_own() -> None:
     ratio = (lower / plain).mean(axis=0)
     assert ratio[after[PAST:]].max() < 0.9
     assert ratio[~after[PAST:]].min() > 0.96
+
+
+def test_around_a_holiday_the_usual_week_fades() -> None:
+    panel, _ = sold(level=4000.0)
+    periods = CUTOFF - PAST + 1 + np.arange(PAST + AHEAD)
+    fades = np.zeros(PAST + AHEAD, bool)
+    holidays = np.arange(110, PAST + AHEAD, 150)  # each on another day of the week
+    for day in holidays:
+        fades[max(0, day - 10) : day + 7] = True
+    code = np.where(np.isin(np.arange(PAST + AHEAD), holidays), 815.0, 0.0)
+    week = np.exp(0.3 * np.sin(2 * np.pi * periods / 7))
+    flat = np.where(fades[:PAST], panel.demand / week[:PAST], panel.demand)
+    near = fades[PAST:]
+    assert near.sum() == 17
+    told = {"event_code": code, "holiday": (code > 0).astype(float)}
+    swings = []
+    for names in (["event_code", "holiday"], ["event_code"]):
+        channels = {name: np.tile(told[name].astype(np.float32), (len(flat), 1)) for name in names}
+        given = replace(panel, demand=flat.astype(np.float32), channels=channels, known_future=frozenset(channels))
+        mean = Dynamic(horizon=AHEAD).fit(given).predict_mean(AHEAD)
+        swings.append([np.log(mean[:, where]).std(axis=1).mean() for where in (near, ~near)])
+    assert swings[0][0] < 0.6 * swings[1][0]
+    assert swings[0][1] > 0.15
+
+
+def test_a_benefit_may_be_spent_on_some_days_of_the_week() -> None:
+    panel, _ = sold(level=4000.0)
+    day = np.arange(PAST + AHEAD)
+    sunday = (CUTOFF - PAST + 1 + day + 3) % 7 == 6
+    paid = np.isin(day % 30, (1, 4, 8, 14, 17, 21))
+    more = panel.demand * np.where(paid & sunday, 1.3, 1.0)[:PAST]
+    channels = {"benefit": np.tile(paid.astype(np.float32), (len(more), 1))}
+    given = replace(panel, demand=more.astype(np.float32), channels=channels, known_future=frozenset(channels))
+    never = replace(given, channels={"benefit": np.where(np.arange(PAST + AHEAD) < PAST, channels["benefit"], 0.0)})
+    with_it, without = (Dynamic(horizon=AHEAD).fit(given).predict_mean(AHEAD, each) for each in (given, never))
+    ratio = (with_it / without).mean(axis=0)[paid[PAST:]]
+    there = sunday[PAST:][paid[PAST:]]
+    assert there.any()
+    assert ratio[there].min() > 1.2
+    assert ratio[~there].max() < 1.05

@@ -31,7 +31,7 @@ Floats = NDArray[np.floating]
 SPEEDS = (0.002, 0.004, 0.008, 0.016, 0.032)
 """Speeds of the level that a group chooses from, logarithms per square root of a day."""
 
-SAMPLE = 8
+SAMPLE = 24
 """Series that the speed is judged on, spread over the group's content order."""
 
 STEPS = 4
@@ -81,7 +81,7 @@ class Dynamic(FromDistribution):
 
     format: ClassVar[str] = "json"
     name: ClassVar[str] = "dynamic"
-    defaults: ClassVar[dict[str, Any]] = {"horizon": 28, "seed": 0, "years": 6.0, "recency": 1.0}
+    defaults: ClassVar[dict[str, Any]] = {"horizon": 28, "seed": 0, "years": 6.0, "recency": 1.5}
 
     def __init__(self, **hyperparameters: Any) -> None:
         self.parameters = settings(self.name, self.defaults, hyperparameters)
@@ -97,12 +97,8 @@ class Dynamic(FromDistribution):
         sold, observed = content_order(recent), recent.observed()
         sold = sold[(np.nan_to_num(observed[sold]) > 0).sum(axis=1) > SEASON[panel.period]]
         drawn = sold[np.linspace(0, len(sold) - 1, min(SAMPLE, len(sold))).astype(np.int64)] if len(sold) else sold
-        evidence = []
-        for speed in SPEEDS:
-            shared = calendar_columns(recent, 0, speed)
-            fits = [self._fit(recent, observed[row], self._columns(recent, row, 0, shared)) for row in drawn]
-            evidence.append(sum(each.evidence for each in fits))
-        self._speed = SPEEDS[int(np.argmax(evidence))] if len(drawn) else self._speed
+        if len(drawn):
+            self._speed = self._likeliest(recent, drawn)
         self._panel = panel
         return self
 
@@ -145,6 +141,20 @@ class Dynamic(FromDistribution):
     def describe(self) -> dict[str, Any]:
         """Hyperparameters and the level's speed."""
         return {"hyperparameters": self.parameters, "features": [], "speed": self._speed}
+
+    def _likeliest(self, panel: Panel, rows: NDArray[np.int64]) -> float:
+        """The speed with the most evidence, reached from the middle one by its neighbours: evidence has one peak."""
+        observed, at = panel.observed(), len(SPEEDS) // 2
+        found: dict[int, float] = {}
+        while True:
+            for k in {max(at - 1, 0), at, min(at + 1, len(SPEEDS) - 1)} - found.keys():
+                shared = calendar_columns(panel, 0, SPEEDS[k])
+                fits = (self._fit(panel, observed[row], self._columns(panel, row, 0, shared)) for row in rows)
+                found[k] = sum(each.evidence for each in fits)
+            best = max(found, key=lambda k: (found[k], -k))
+            if best == at:
+                return SPEEDS[at]
+            at = best
 
     def _ahead(self, panel: Panel, horizon: int) -> tuple[Floats, Floats, Floats]:
         """Log means by driver (n, horizon, len(DRIVERS)), their sd (n, horizon), dispersion (n,); NaN where unknown."""
