@@ -28,7 +28,7 @@ from parlevel.config import Config
 from parlevel.pipeline import train
 from parlevel.pipeline.forecast_groups import MODEL_COLUMNS, Task, forecast_rows
 from parlevel.pipeline.runner import run
-from parlevel.pipeline.train_groups import assignment, grouped
+from parlevel.pipeline.train_groups import assignment, group_sizes, grouped
 from parlevel.spark.session import ONE_THREAD, get_session
 from parlevel.spark.tables import Tables
 from stages import configure
@@ -79,7 +79,7 @@ def through_spark(cfg: Config, folder: Path) -> tuple[dict[str, Cost], list[pa.T
                 done = run(session, cfg, stages=[name])
         tables = Tables(session, cfg, done.run_id, {})
         rows = grouped(tables.read("features"), tables.read("series_profile"), cfg=cfg)
-        order = assignment(rows).task
+        order = assignment(group_sizes(rows)).task
         rows.write.parquet(str(folder / "groups"))
     finally:
         session.stop()

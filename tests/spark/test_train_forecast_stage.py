@@ -17,7 +17,7 @@ from parlevel.config import Config, load
 from parlevel.domain.panel import Panel
 from parlevel.errors import DataError
 from parlevel.pipeline import forecast, train
-from parlevel.pipeline.train_groups import HIGH_VOLUME, grouped
+from parlevel.pipeline.train_groups import HIGH_VOLUME, group_sizes, grouped
 from parlevel.schemas import contract
 from parlevel.spark.tables import Tables
 
@@ -172,7 +172,9 @@ def test_a_group_whose_models_are_lost_falls_back_and_says_why(
         "artifact", F.when(F.col("group_id") == "g0", F.lit(b"broken")).otherwise(F.col("artifact"))
     )
     rows = grouped(tables.read("features"), tables.read("series_profile"), cfg=cfg)
-    status = forecast.transform(rows, models.where("group_id != 'g1'"), cfg=cfg).where("kind = 'forecast_status'")
+    status = forecast.transform(rows, models.where("group_id != 'g1'"), group_sizes(rows), cfg=cfg).where(
+        "kind = 'forecast_status'"
+    )
     found = status.select("group_id", "model", "fallback", "reason").distinct().toPandas()
     lost = found[found["group_id"] == "g0"]
     assert lost["fallback"].all()

@@ -6,6 +6,7 @@ Every series ends in exactly one of `forecast` (with model, fallback and reason)
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from functools import partial
 
 from pyspark.sql import DataFrame
@@ -15,7 +16,7 @@ from parlevel.config import Config
 from parlevel.errors import DataError
 from parlevel.pipeline import forecast_levels
 from parlevel.pipeline.forecast_groups import KINDS, MODEL_COLUMNS, OUTPUT, STAGE, Task, forecast_rows
-from parlevel.pipeline.train_groups import assignment, beside, grouped, pick
+from parlevel.pipeline.train_groups import GroupSize, assignment, beside, group_sizes, grouped, pick
 from parlevel.schemas import contract
 from parlevel.spark.grouped import apply_groups
 from parlevel.spark.scratch import Scratch
@@ -31,9 +32,10 @@ def run(tables: Tables, cfg: Config) -> str:
         DataError: a series is in none or in both, or more than `max_failed_share` failed.
     """
     rows = grouped(tables.read("features"), tables.read("series_profile"), cfg=cfg)
-    n_series = rows.count()
+    sizes = group_sizes(rows)
+    n_series = sum(size.n_series for size in sizes)
     with Scratch(tables.spark, cfg, STAGE) as scratch:
-        made = scratch.keep(transform(rows, tables.read("models"), cfg=cfg))
+        made = scratch.keep(transform(rows, tables.read("models"), sizes, cfg=cfg))
         frames = {name: pick(made, name, contract(name).data_columns) for name in KINDS}
         if cfg.forecast.reconcile != "none":
             frames["forecast"] = forecast_levels.run(frames["forecast"], tables, scratch, cfg)
@@ -43,12 +45,13 @@ def run(tables: Tables, cfg: Config) -> str:
     return _report(tables.read("forecast_status"), n_series, counts["failures"], cfg)
 
 
-def transform(rows: DataFrame, models: DataFrame, *, cfg: Config) -> DataFrame:
+def transform(rows: DataFrame, models: DataFrame, sizes: Sequence[GroupSize], *, cfg: Config) -> DataFrame:
     """Forecast every group: rows of all three tables, with the table's name in `kind`.
 
     Args:
         rows: from `train_groups.grouped`.
         models: contract `models`.
+        sizes: of the rows' groups.
         cfg: the configuration.
     """
     useful = models.where(F.col("chosen") | (F.col("model") == cfg.train.floor))
@@ -62,8 +65,9 @@ def transform(rows: DataFrame, models: DataFrame, *, cfg: Config) -> DataFrame:
         cfg.forecast.drivers,
     )
     fn = partial(forecast_rows, task=task)
-    together = beside(rows, useful.join(F.broadcast(rows.select("group_id").distinct()), "group_id", "left_semi"))
-    return apply_groups(together, ["group_id"], fn, OUTPUT, assignment=assignment(rows))
+    groups = rows.sparkSession.createDataFrame([(size.group_id,) for size in sizes], "group_id string")
+    together = beside(rows, useful.join(F.broadcast(groups), "group_id", "left_semi"))
+    return apply_groups(together, ["group_id"], fn, OUTPUT, assignment=assignment(sizes))
 
 
 def _check_counts(n_series: int, counts: dict[str, int], cfg: Config) -> None:

@@ -36,11 +36,12 @@ from parlevel.domain.stakes import COLUMNS
 from parlevel.errors import DataError, offenders
 from parlevel.pipeline import train_kept, train_rows
 from parlevel.pipeline.train_groups import (
-    MAX_TASKS,
+    GroupSize,
+    assignment,
+    group_sizes,
     grouped,
     has_deep,
     pick,
-    predicted_work,
     teachers,
     union_columns,
     union_rows,
@@ -48,7 +49,6 @@ from parlevel.pipeline.train_groups import (
 from parlevel.pipeline.train_shared import hand_out, sample, shared_models, take_over
 from parlevel.pipeline.train_tuning import TAIL, search_shared, shares, tuning_rows, with_found
 from parlevel.schemas import contract
-from parlevel.spark.balance import longest_first
 from parlevel.spark.grouped import apply_groups
 from parlevel.spark.scratch import Scratch
 from parlevel.spark.session import cores
@@ -73,29 +73,32 @@ def run(tables: Tables, cfg: Config) -> str:
     clock = Clock(cfg.train.budget) if cfg.train.budget else None
     terms = tables.read("supply_terms").select("series_id", *COLUMNS) if cfg.train.loss == "decision_cost" else None
     rows = grouped(tables.read("features"), tables.read("series_profile"), cfg=cfg, terms=terms)
-    n_groups = rows.select("group_id").distinct().count()
+    sizes = group_sizes(rows)
     names = [name for name in KINDS if clock or name != "tuning"]
     kept = train_kept.taken_over(tables, cfg)
     old = train_kept.frames(kept, rows, names) if kept else {}
-    due = rows.join(F.broadcast(old["models"].select("group_id").distinct()), "group_id", "left_anti") if kept else rows
-    n_due = due.select("group_id").distinct().count() if kept else n_groups
+    served = train_kept.groups(old)
+    due = [size for size in sizes if size.group_id not in served]
     with Scratch(tables.spark, cfg, "train") as scratch:
-        new = _fresh(rows, due, scratch, cfg, clock) if n_due else {}
+        new = _fresh(rows, due, bool(served), scratch, cfg, clock) if due else {}
         for name in names:
             made = [each[name] for each in (old, new) if name in each]
             if made:
                 tables.write(name, reduce(DataFrame.unionByName, made), files=8)
-    told = f"; models of run {kept.run_id} serve {n_groups - n_due:,} of them" if kept else ""
-    return _report(tables.read("models"), n_groups, cfg) + told
+    told = f"; models of run {kept.run_id} serve {len(sizes) - len(due):,} of them" if kept else ""
+    return _report(tables.read("models"), len(sizes), cfg) + told
 
 
-def _fresh(rows: DataFrame, due: DataFrame, scratch: Scratch, cfg: Config, clock: Clock | None) -> dict[str, DataFrame]:
-    """Tables of the groups `due`; models learned from all groups learn from all `rows`."""
+def _fresh(
+    rows: DataFrame, due: Sequence[GroupSize], some: bool, scratch: Scratch, cfg: Config, clock: Clock | None
+) -> dict[str, DataFrame]:
+    """Tables of the groups `due`, `some` or all of the rows; models learned from all groups learn from all `rows`."""
     widest, spark = spec(cfg, deep=True), rows.sparkSession
     found = search_shared(sample(rows, cfg), widest, period=cfg.calendar.period, clock=clock) if clock else []
     shared = shared_models(rows, with_found(widest, found), cfg=cfg)
     models = scratch.keep(shared) if shared is not None else None
-    trained = scratch.keep(transform(due, models, cfg=cfg, found=found, clock=clock))
+    mine = rows.where(F.col("group_id").isin([size.group_id for size in due])) if some else rows
+    trained = scratch.keep(transform(mine, due, models, cfg=cfg, found=found, clock=clock))
     frames = {name: pick(trained, name, contract(name).data_columns) for name in KINDS}
     if found:
         of_all = spark.createDataFrame(found, spark_schema(contract("tuning")))
@@ -105,6 +108,7 @@ def _fresh(rows: DataFrame, due: DataFrame, scratch: Scratch, cfg: Config, clock
 
 def transform(
     rows: DataFrame,
+    sizes: Sequence[GroupSize],
     shared: DataFrame | None = None,
     *,
     cfg: Config,
@@ -115,6 +119,7 @@ def transform(
 
     Args:
         rows: from `train_groups.grouped`.
+        sizes: of their groups.
         shared: from `train_shared.shared_models`.
         cfg: the configuration.
         found: from `train_tuning.search_shared`.
@@ -122,7 +127,7 @@ def transform(
     """
     bound = cfg.train.max_loss_pct if cfg.train.compress else None
     plain, deep = (with_found(each, found) for each in (spec(cfg), spec(cfg, deep=True)))
-    work = predicted_work(rows)
+    work = [(size.group_id, size.work) for size in sizes]
     budget = clock.left() - TAIL * clock.budget_s if clock else 0.0
     fn = partial(
         _train,
@@ -132,7 +137,7 @@ def transform(
         max_loss_pct=bound,
         seconds=shares(work, cores(rows.sparkSession), budget) if clock else {},
     )
-    return apply_groups(hand_out(rows, shared), ["group_id"], fn, OUTPUT, assignment=longest_first(work, MAX_TASKS))
+    return apply_groups(hand_out(rows, shared), ["group_id"], fn, OUTPUT, assignment=assignment(sizes))
 
 
 def spec(cfg: Config, deep: bool = False) -> Spec:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import reduce
 from typing import Any
 
@@ -81,28 +82,37 @@ def teachers(rows: pa.Table) -> tuple[pa.Table, pa.Table]:
     return rows.filter(teaches), rows.filter(pc.invert(teaches))
 
 
-def predicted_work(rows: DataFrame) -> list[tuple[str, float]]:
-    """(group, work) pairs: what training each group takes, in training rows.
+@dataclass(frozen=True)
+class GroupSize:
+    """A group as it is predicted: its series, their observed periods, and whether it gets the deep models."""
+
+    group_id: str
+    n_series: int
+    cells: int
+    deep: bool
+
+    @property
+    def work(self) -> float:
+        """What training it takes, in training rows."""
+        return FIXED_ROWS + min(self.cells, CAPPED_ROWS) + self.cells / 50 + DEEP_ROWS * self.deep
+
+
+def group_sizes(rows: DataFrame) -> list[GroupSize]:
+    """The size of every group, in one pass.
 
     Args:
         rows: columns group_id, high_volume, n_past; one row a series.
     """
-    totals = rows.groupBy("group_id").agg(F.sum("n_past").alias("cells"), F.max("high_volume").alias("deep"))
-    sizes = totals.collect()  # bounded: one row a group
-    return [
-        (row["group_id"], FIXED_ROWS + min(row["cells"], CAPPED_ROWS) + row["cells"] / 50 + DEEP_ROWS * row["deep"])
-        for row in sizes
-    ]
+    totals = rows.groupBy("group_id").agg(
+        F.count("*").alias("n_series"), F.sum("n_past").alias("cells"), F.max("high_volume").alias("deep")
+    )
+    return [GroupSize(**row.asDict()) for row in totals.collect()]  # bounded: one row a group
 
 
-def assignment(rows: DataFrame) -> Assignment:
-    """A task for each group, heaviest groups first, so that the last tasks to start are the shortest.
-
-    Args:
-        rows: columns group_id, high_volume, n_past; one row a series.
-    """
+def assignment(sizes: Sequence[GroupSize]) -> Assignment:
+    """A task for each group, heaviest groups first, so that the last tasks to start are the shortest."""
     # one task a group keeps every core busy until the end
-    return longest_first(predicted_work(rows), MAX_TASKS)
+    return longest_first([(size.group_id, size.work) for size in sizes], MAX_TASKS)
 
 
 def union_columns(*tables: Sequence[Column]) -> tuple[Column, ...]:

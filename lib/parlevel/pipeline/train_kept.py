@@ -125,6 +125,14 @@ def frames(kept: Tables, rows: DataFrame, names: Sequence[str]) -> dict[str, Dat
     return out
 
 
+def groups(frames: Mapping[str, DataFrame]) -> set[str]:
+    """Names of the groups that rows of `frames` have models of."""
+    if "models" not in frames:
+        return set()
+    names = frames["models"].select("group_id").distinct().collect()  # bounded: one row a group
+    return {row["group_id"] for row in names}
+
+
 def _serving(tables: Tables, cfg: Config, now: date) -> list[Row]:
     """Rows of `runs` that trained every group, young enough and with the same settings, the newest first."""
     trained = tables.read_all("runs").where("stage = 'train' AND status = 'done'")
