@@ -287,6 +287,12 @@ def test_only_sales_is_enough_and_bad_rows_reach_the_note(spark: SparkSession, t
     assert tables.row_counts["prices"] == 0
     assert tables.read("supply_terms").select("unit_price").distinct().collect()[0][0] == 1.0
     assert "1 unreadable sales" in note
+    assert tables.read("resources").count() == 0
+    assert "no resources are given: no budget" in note
+    assert "assumed by rule: supply_terms, inventory" in note
+    options |= {"assume_limits": True}
+    tables, note = run(spark, configured(tmp_path / "assuming", "tables", options))
+    assert "budget" in {row["kind"] for row in tables.read("resources").select("kind").distinct().collect()}
     assert "assumed by rule: supply_terms, inventory, resources" in note
 
 

@@ -106,7 +106,7 @@ def test_files_of_one_export_write_numbers_alike_and_an_item_master_describes_pr
     text = draft([tmp_path / name for name in ("items.csv", "stock.csv", "sales.csv")])
     found = tables(text)
     assert found["inventory"]["thousands"] == "."
-    assert "# resources (budget, supplier minimums, trucks) are assumed too" in text
+    assert "# resources (budget, supplier minimums, trucks): none limit the orders unless you give them" in text
     assert found["products"]["columns"] == {"product_id": "Artikel", "name": "Bezeichnung", "category": "Warengruppe"}
     assert found["products"]["path"] == found["supply_terms"]["path"] == str(tmp_path / "items.csv")
     assert found["prices"]["columns"]["date"] == "Datum", "prices by day say more than those of the item master"

@@ -98,7 +98,7 @@ def _text(guesses: Sequence[Guess], unknown: Sequence[Guess]) -> str:
     missing = [name for name in ("prices", "inventory", "supply_terms") if name not in {g.table for g in guesses}]
     if missing:
         lines.append(f"      # not given: {', '.join(missing)} (assumed by the rules of docs/sources.md)")
-    lines.append("      # resources (budget, supplier minimums, trucks) are assumed too, and cut orders: give your own")
+    lines.append("      # resources (budget, supplier minimums, trucks): none limit the orders unless you give them")
     lines += ["calendar:", f"  period: {period} # {why}", f"  horizon: {horizon} # {period}s to forecast"]
     used = [name for guess in guesses if guess.sample is sales.sample for name in guess.columns.values()]
     return "\n".join([*lines, *_duplicate_lines(sales, used)]) + "\n"

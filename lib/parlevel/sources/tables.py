@@ -16,7 +16,7 @@ from parlevel.config import Config
 from parlevel.errors import DataError, SchemaError
 from parlevel.places import is_remote
 from parlevel.schemas import TABLES, contract
-from parlevel.sources.base import Cached, contract_frame, files_fingerprint, read_options
+from parlevel.sources.base import Cached, contract_frame, files_fingerprint, read_options, rows_frame
 from parlevel.sources.user_files import BROKEN, fingerprint_files, first_look, local_files, open_file, require_columns
 from parlevel.sources.user_options import (
     ITEM_KEYS,
@@ -82,6 +82,10 @@ class UserTables(Cached):
         for name in frames:
             if name in self._options.tables or name == "series":
                 self._check_keys(name, frames[name], frames)
+        if "resources" not in raw and not self._options.assume_limits:
+            # An invented budget or minimum would cut the orders of somebody who has none.
+            frames["resources"] = rows_frame(spark, "resources", [])
+            self.notes = (*self.notes, "no resources are given: no budget, supplier minimum or truck limits the orders")
         if "inventory" in raw:
             self._note_negative(frames["inventory"])
         if "products" in raw:

@@ -70,6 +70,7 @@ class Options(Section):
 
     tables: dict[str, TableOptions]  # by parlevel's table name; only sales is needed
     separator: str = "@"  # between the columns that make up a series_id
+    assume_limits: bool = False  # budget, supplier minimums, trucks and docks by rule where no resources are given
     customer_key: str | None = None  # secret for the hashes of order_lines' customers; null: derived from the seed
 
 
