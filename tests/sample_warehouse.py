@@ -272,8 +272,22 @@ def _orders(series: list[dict[str, Any]], draw: np.random.Generator) -> dict[str
         }
         for k in range(5) for store in (0, 1)
     ]  # fmt: skip
+    shipments = [
+        {
+            "source_id": source, "target_id": "S0", "product_id": "P000", "ship_date": day(1), "kind": kind,
+            "series_id": "P000@S0", "asked": 24.0, "sent": sent, "cost": 0.6, "saving": saving,
+            "receipt_date": day(2), "reason": "W has 12 for the 24 of this order.",
+        }
+        for source, kind, sent, saving in (("W", "distribution", 12.0, None), ("S1", "transfer", 6.0, 9.5))
+    ]  # fmt: skip
     whole = {**report[0], "solve_group": "shared limits", "supplier_id": "*", "location_id": "*", "gap": 0.0123}
-    return {"order_plan": plan, "order_ledger": ledger, "projection": projection, "plan_report": [*report, whole]}
+    return {
+        "order_plan": plan,
+        "order_ledger": ledger,
+        "projection": projection,
+        "plan_report": [*report, whole],
+        "shipments": shipments,
+    }
 
 
 def _explained(line: Mapping[str, Any], series: Mapping[str, Any]) -> dict[str, Any]:

@@ -23,6 +23,7 @@ from parlevel.errors import DataError
 from parlevel.pipeline.plays import parameters_of
 from parlevel.pipeline.replenish_choice import choose
 from parlevel.pipeline.replenish_decided import decided
+from parlevel.pipeline.replenish_network import NetworkPlan, has_network, plan_network
 from parlevel.pipeline.replenish_rows import packed, shared, with_limits
 from parlevel.pipeline.replenish_service import learn
 from parlevel.pipeline.replenish_shared import chain_row, find_prices, grants
@@ -48,6 +49,8 @@ PLANS = 5
 def run(tables: Tables, cfg: Config) -> str:
     """Plan the orders of every series; write order_plan, plan_report and projection, with policy auto policy_choice.
 
+    Where the data have lanes, nodes are planned too, and shipments written.
+
     Raises:
         DataError: terms or stock are missing or wrong, or a series has no row in order_plan.
     """
@@ -55,8 +58,7 @@ def run(tables: Tables, cfg: Config) -> str:
     choose(tables, cfg)
     learn(tables, cfg)
     with Scratch(tables.spark, cfg, "replenish") as scratch:
-        rows = decided(tables, packed(tables, cfg), cfg)
-        rows = scratch.keep(with_limits(rows, resources))
+        rows = scratch.keep(with_limits(decided(tables, packed(tables, cfg), cfg), resources))
         n_series = rows.count()
         expected = tables.read("series_profile").count()
         if n_series != expected:
@@ -64,13 +66,28 @@ def run(tables: Tables, cfg: Config) -> str:
                 f"every series must be packed once ({expected:,}). Got {n_series:,}: a key is repeated in "
                 f"supply_terms, inventory, forecast_status or panel. Run the stages from sources again."
             )
-        plan, chain = transform(rows, resources, scratch, cfg=cfg)
+        network = _network(rows, tables, scratch, cfg) if has_network(tables) else None
+        plan, chain = (network.plan, network.chain) if network else transform(rows, resources, scratch, cfg=cfg)
         parts = {name: pick(plan, name, contract(name).data_columns) for name in KINDS}
         if chain is not None:
             parts["plan_report"] = parts["plan_report"].unionByName(chain)
         for name in KINDS:
             tables.write(name, parts[name], files=4 if name != "plan_report" else 1)
-    return _report(tables, n_series)
+        if network:
+            tables.write("shipments", network.shipments, files=1)
+    return _report(tables, n_series, network.n_nodes if network else 0)
+
+
+def _network(rows: DataFrame, tables: Tables, scratch: Scratch, cfg: Config) -> NetworkPlan:
+    """Plans of stores and of what supplies them."""
+    return plan_network(
+        rows.drop("resources", "grants"),
+        tables,
+        scratch,
+        lambda part, limits, kept: transform(part, limits, kept, cfg=cfg),
+        lambda all_rows: make_job(all_rows, tables.read("resources"), cfg),
+        cfg,
+    )
 
 
 def transform(
@@ -168,17 +185,17 @@ def assignment(rows: DataFrame) -> Assignment:
     return longest_first(work, TASKS_A_CORE * cores(rows.sparkSession))
 
 
-def _report(tables: Tables, n_series: int) -> str:
-    """Every series has a decision for tomorrow; say what was decided.
+def _report(tables: Tables, n_series: int, n_nodes: int) -> str:
+    """Every series and node has a decision for tomorrow; say what was decided.
 
     Raises:
-        DataError: a series has none.
+        DataError: one has none.
     """
     plan, report = tables.read("order_plan"), tables.read("plan_report")
     first = plan.agg(F.countDistinct("series_id").alias("n")).head(1)[0]["n"]
-    if first != n_series:
+    if first != n_series + n_nodes:
         raise DataError(
-            f"every series must have a decision in order_plan ({n_series:,}). Got {first:,}. "
+            f"every series and node must have a decision in order_plan ({n_series + n_nodes:,}). Got {first:,}. "
             f"Look at plan_report for groups that are missing and run `parlevel stage replenish` again."
         )
     groups = report.where("supplier_id <> '*'")
@@ -191,8 +208,9 @@ def _report(tables: Tables, n_series: int) -> str:
     today = plan.where("order_qty > 0").agg(F.min("order_date")).head(1)[0][0]
     gap = float(total["objective"] - total["bound"]) / max(abs(float(total["bound"])), 1e-9) if total["bound"] else 0.0
     words = ", ".join(f"{row['count']:,} {row['status']}" for row in status)
+    further = f" and {n_nodes:,} nodes" if n_nodes else ""
     return (
-        f"{n_series:,} series in {sum(r['count'] for r in status):,} groups: {words}; orders worth "
+        f"{n_series:,} series{further} in {sum(r['count'] for r in status):,} groups: {words}; orders worth "
         f"{float(total['value'] or 0):,.0f} over the horizon, the first on {today}; "
         f"together within {100 * gap:.2f} % of their bounds"
     )

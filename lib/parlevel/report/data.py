@@ -141,11 +141,29 @@ def order_lines(house: Warehouse, limit: int) -> list[Row]:
     return house.rows(
         "SELECT o.order_date, o.supplier_id, o.location_id, o.series_id, p.name, o.order_qty, "
         "o.order_qty / t.case_pack AS cases, o.order_value, o.receipt_date, o.inventory_position, o.protection_demand, "
-        "o.safety_stock, o.stockout_probability, o.reason FROM order_plan o JOIN supply_terms t USING (series_id) "
+        "o.safety_stock, o.stockout_probability, o.reason FROM order_plan o LEFT JOIN supply_terms t USING (series_id) "
         "LEFT JOIN products p ON p.product_id = o.product_id WHERE o.order_qty > 0 "
         "ORDER BY o.order_date, o.order_value DESC, o.series_id LIMIT ?",
         [limit],
     )
+
+
+def shipments(house: Warehouse, limit: int) -> tuple[list[Row], list[Row]]:
+    """(by lane, single lines: those that are cut most and those that save most first) of what leaves tomorrow."""
+    if not house.has("shipments_today"):
+        return [], []
+    by_lane = house.rows(
+        "SELECT source_id, target_id, kind, count(*) AS lines, sum(asked) AS asked, sum(sent) AS sent, "
+        "sum(cost) AS cost, sum(saving) AS saving FROM shipments_today GROUP BY source_id, target_id, kind "
+        "ORDER BY kind, source_id, target_id LIMIT ?",
+        [LONG_TABLE],
+    )
+    lines = house.rows(
+        "SELECT * FROM shipments_today ORDER BY kind <> 'transfer' AND sent >= asked, coalesce(saving, missed) DESC, "
+        "source_id, target_id, product_id LIMIT ?",
+        [limit],
+    )
+    return by_lane, lines
 
 
 def solves(house: Warehouse) -> tuple[list[Row], list[Row]]:

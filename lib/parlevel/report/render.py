@@ -12,7 +12,7 @@ from markupsafe import Markup
 
 from parlevel.config import Config
 from parlevel.places import write_whole
-from parlevel.report import data, sections, sections_plan, sections_run
+from parlevel.report import data, sections, sections_network, sections_plan, sections_run
 from parlevel.report.warehouse import Warehouse, open_warehouse
 from parlevel.report.words import Words, day, plural
 
@@ -23,6 +23,7 @@ SECTIONS = (
     sections_plan.policies,
     sections_plan.inventory,
     sections_plan.order_plan,
+    sections_network.shipments,
     sections_plan.solves,
     sections_run.worst,
     sections_run.quality,
@@ -81,7 +82,7 @@ def _page(house: Warehouse, cfg: Config, say: Words) -> dict[str, Any]:
         "kicker": f"{cfg.name} · {about.get('source', '')}",
         "subtitle": f"{size}Last observed {cfg.calendar.period}: {day(about.get('cutoff'))}. Run {house.run_id}"
         + (f", {when:%Y-%m-%d %H:%M} UTC." if when else "."),
-        "sections": [section(house, cfg, say) for section in SECTIONS],
+        "sections": [made for section in SECTIONS if (made := section(house, cfg, say))],
         "footer": "Drawn from the Delta tables of this run; the page needs no network. Ask the same tables with "
         "`parlevel sql`.",
     }

@@ -188,6 +188,8 @@ def _plain(value: Any, kind: str) -> Any:
 
 def _cell(value: Any, kind: str, say: Words) -> str:
     """A cell as JavaScript would write it."""
+    if value is None:
+        return text(value)
     if kind == "money":
         return f"{say.currency}{value:,.2f}"
     if kind == "share":

@@ -10,6 +10,7 @@ from parlevel.report.views_orders import (
     ORDERS_TODAY,
     POLICY_COSTS,
     SERVICE_REACHED,
+    SHIPMENTS_TODAY,
     STOCK_PROJECTION,
     STOCKOUT_RISK,
 )
@@ -154,6 +155,7 @@ VIEWS: tuple[View, ...] = (
     ORDERS_TODAY,
     ORDERS_BY_SUPPLIER,
     ORDERS_EXPLAINED,
+    SHIPMENTS_TODAY,
     STOCKOUT_RISK,
     FORECAST_ACCURACY,
     POLICY_COSTS,

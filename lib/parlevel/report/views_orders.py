@@ -26,13 +26,13 @@ JOIN {forecast} f ON f.series_id = p.series_id AND f.step = p.step""",
 
 ORDERS_TODAY = View(
     "orders_today",
-    "an order line to place on the plan's first order date",
+    "an order line to place on the plan's first order date; what supply_terms say is null for nodes",
     """SELECT o.series_id, o.product_id, p.name, p.category, o.location_id, o.supplier_id, o.order_date, o.order_qty,
        o.order_qty / t.case_pack AS cases, t.case_pack, t.unit_cost, o.order_value, o.receipt_date, t.lead_time,
        o.inventory_position, o.order_up_to_level, o.safety_stock, o.protection_demand, o.stockout_probability,
        o.reason, o.policy, o.assumed
 FROM {order_plan} o
-JOIN {supply_terms} t ON t.series_id = o.series_id
+LEFT JOIN {supply_terms} t ON t.series_id = o.series_id
 LEFT JOIN {products} p ON p.product_id = o.product_id
 WHERE o.order_qty > 0 AND o.order_date = (SELECT min(order_date) FROM {order_plan})""",
 )
@@ -57,6 +57,15 @@ ORDERS_EXPLAINED = View(
        l.binding, l.shadow_price, l.cost_one_more, l.cost_one_less, l.levels, l.protection_quantiles, l.drivers
 FROM {order_ledger} l
 LEFT JOIN {products} p ON p.product_id = l.product_id""",
+)
+
+SHIPMENTS_TODAY = View(
+    "shipments_today",
+    "what leaves one place for another tomorrow: what warehouses send of the orders, and transfers",
+    """SELECT s.kind, s.source_id, s.target_id, s.product_id, p.name, p.category, s.series_id, s.ship_date,
+       s.receipt_date, s.asked, s.sent, s.asked - s.sent AS missed, s.cost, s.saving, s.reason
+FROM {shipments} s
+LEFT JOIN {products} p ON p.product_id = s.product_id""",
 )
 
 STOCKOUT_RISK = View(

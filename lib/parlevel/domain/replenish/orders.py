@@ -131,6 +131,8 @@ def _table(name: str, columns: dict[str, Any]) -> pa.Table:
 
 def _said(plan: GroupPlan, limits: list[Row]) -> list[str]:
     """(n,) the shared row that moved an item's first order, in words."""
+    if plan.said:
+        return plan.said
     by_label = {row.label: row for row in limits}
     out = []
     for moved, label in zip(np.abs(plan.units[:, 0] - plan.alone[:, 0]) > 1e-9, plan.binding, strict=True):

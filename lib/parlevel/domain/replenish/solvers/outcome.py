@@ -46,6 +46,7 @@ class GroupPlan:
         reason: in words.
         prices: label of a row -> money per unit of its measure.
         binding: (n,) label of the row that moved the item's first order, or "".
+        said: (n,) why it was moved, in words, where that is none of the group's rows; empty: it always is one.
     """
 
     units: Floats
@@ -58,6 +59,7 @@ class GroupPlan:
     reason: str = ""
     prices: dict[str, float] = field(default_factory=dict)
     binding: list[str] = field(default_factory=list)
+    said: list[str] = field(default_factory=list)
 
     @property
     def gap(self) -> float:

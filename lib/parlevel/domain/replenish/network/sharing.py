@@ -1,0 +1,174 @@
+"""What leaves tomorrow: each node shares what it has among the places that ordered; places help each other out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from parlevel.domain.periods import to_date
+from parlevel.domain.replenish.base import Floats
+from parlevel.domain.replenish.job import Job
+from parlevel.domain.replenish.network.echelon import ship
+from parlevel.domain.replenish.network.model import Lane, Network, Node
+from parlevel.domain.replenish.network.spare import balance
+from parlevel.domain.replenish.network.transfer import transfers
+from parlevel.domain.replenish.packed import Items, unpack
+from parlevel.domain.replenish.rounding import packs_down
+from parlevel.domain.replenish.text import number
+from parlevel.schemas import Column, arrow_schema, contract
+
+TRANSFER = "transfer"
+
+WAYS: tuple[Column, ...] = (
+    Column("source_item", "string", "the node that supplies it; null: it is bought outside"),
+    Column("units", "double", "units that leave the node for one that arrives"),
+    Column("lane_kind", "string", "of the lane from it"),
+    Column("lane_cost", "double", "of the lane from it", "money / unit"),
+    Column("lane_capacity", "double", "of the lane from it; null: no limit", "units"),
+    Column("source_available", "double", "what the node has today and owes nobody", "units"),
+    Column("helpers", "array<string>", "items of the product from which a transfer lane leads here"),
+    Column("helper_lead", "array<int>", "periods on each of those lanes"),
+    Column("helper_cost", "array<double>", "of each of those lanes", "money / unit"),
+    Column("helper_capacity", "array<double>", "of each of those lanes; null: no limit", "units"),
+)
+"""What rows of items say of the ways on which they are supplied, beside `PACKED` and `LINES`."""
+
+SHIPMENTS = contract("shipments").data_columns
+
+
+def share(rows: pa.Table, job: Job) -> pa.Table:
+    """Rows of `shipments` of whole products.
+
+    Args:
+        rows: planned items that a node supplies or that a transfer lane touches: columns `PACKED`, `LINES`, `WAYS`.
+        job: what all groups share.
+    """
+    rows = rows.combine_chunks().sort_by([("content_key", "ascending"), ("series_id", "ascending")])
+    products = np.array(rows["product_id"].to_pylist(), object)
+    made: list[dict[str, Any]] = []
+    for name in sorted(set(products.tolist())):
+        part = rows.take(pa.array(np.flatnonzero(products == name)))
+        items, ordered = unpack(part, job.settings.horizon), _first(part)
+        found, sent = _distribute(part, items, ordered, job)
+        made += found
+        if any(part["helpers"].to_pylist()):
+            made += _transfer(part, items, sent, job)
+    return pa.Table.from_pylist(made, schema=arrow_schema(SHIPMENTS))
+
+
+def _first(rows: pa.Table) -> Floats:
+    """(n,) units ordered tomorrow."""
+    pairs = zip(rows["line_steps"].to_pylist(), rows["line_qty"].to_pylist(), strict=True)
+    return np.array([sum(q for s, q in zip(steps or [], units or [], strict=True) if s == 0) for steps, units in pairs])
+
+
+def _distribute(rows: pa.Table, items: Items, ordered: Floats, job: Job) -> tuple[list[dict[str, Any]], Floats]:
+    """Rows of what the nodes of one product send, and (n,) units that are sent of each item's order."""
+    sources, ids = rows["source_item"].to_pylist(), rows["series_id"].to_pylist()
+    fed = [k for k, source in enumerate(sources) if source is not None and ordered[k] > 0]
+    if not fed:
+        return [], ordered
+    factor = np.array([rows["units"][k].as_py() for k in fed])
+    capacity = np.array([_or_inf(rows["lane_capacity"][k].as_py()) for k in fed])
+    case = items.terms.case_pack[fed]
+    wanted = np.minimum(ordered[fed], packs_down(capacity, case) * case)
+    names = sorted({sources[k] for k in fed})
+    network = Network(
+        [Node(f"from {name}") for name in names] + [Node(f"to {ids[k]}") for k in fed],
+        [Lane(f"from {sources[k]}", f"to {ids[k]}", float(u)) for k, u in zip(fed, factor, strict=True)],
+    )
+    has = {sources[k]: max(float(rows["source_available"][k].as_py()), 0.0) for k in fed}
+    none, ones = np.zeros(len(names)), np.ones(len(names))
+    sent = ship(
+        network,
+        np.concatenate([[has[name] for name in names], np.zeros(len(fed))]),
+        np.concatenate([none, wanted]),
+        np.concatenate([ones, case]),
+        must=np.concatenate([none, np.minimum(items.state.backorders[fed], wanted)]),
+    )
+    arriving = ordered.copy()
+    arriving[fed] = sent
+    total = {name: float(sum(u * w for k, u, w in zip(fed, factor, wanted, strict=True) if sources[k] == name))
+             for name in names}  # fmt: skip
+    made = []
+    for k, lane, most, given in zip(fed, capacity, wanted, sent, strict=True):
+        place, count = items.names["supplier_id"][k], sum(sources[j] == sources[k] for j in fed)
+        why = _words(place, ordered[k], most, given, lane, has[sources[k]], total[sources[k]], count)
+        cost = float(given * (rows["lane_cost"][k].as_py() or 0.0))
+        lead = int(items.terms.lead_time[k])
+        made.append(_row(rows, k, place, rows["lane_kind"][k].as_py(), (ordered[k], given, cost, None), lead, why, job))
+    return made, arriving
+
+
+def _words(place: str, asked: float, most: float, sent: float, lane: float, has: float, total: float, n: int) -> str:
+    """Why a place gets what it gets."""
+    if sent >= asked:
+        return f"{place} sends all that is ordered."
+    parts = [f"the lane from {place} carries at most {number(lane)} a period"] if most < asked else []
+    if sent < most:
+        who = "this order" if n == 1 else f"{n} orders, shared fairly in whole cases"
+        parts.append(f"{place} has {number(has)} for the {number(total)} of {who}")
+    return "; ".join(parts) + "."
+
+
+def _transfer(rows: pa.Table, items: Items, sent: Floats, job: Job) -> list[dict[str, Any]]:
+    """Rows of what places of one product send each other."""
+    ids = rows["series_id"].to_pylist()
+    at = {name: k for k, name in enumerate(ids)}
+    ways = []
+    columns = (rows[name].to_pylist() for name in ("helpers", "helper_lead", "helper_cost", "helper_capacity"))
+    for k, lanes in enumerate(zip(*columns, strict=True)):
+        for source, lead, cost, capacity in zip(*(column or [] for column in lanes), strict=True):
+            # goods that come no sooner than the next order are of no help
+            if source in at and lead < items.terms.protection_interval[k]:
+                ways.append((at[source], k, int(lead), float(cost), _or_inf(capacity)))
+    after = np.zeros(items.n, np.int64)
+    for _, target, lead, *_ in ways:
+        after[target] = max(after[target], lead)
+    found = balance(items, sent, after, job.settings)
+    ways = [way for way in ways if found.spare[way[0]] > 0 and found.missing[way[1]] > 0]
+    if not ways:
+        return []
+    network = Network(
+        [Node(name) for name in ids], [Lane(ids[s], ids[t], 1.0, x, c, most) for s, t, x, c, most in ways]
+    )
+    moved = transfers(network, found.spare, found.missing, found.given_up, found.saved)
+    made = []
+    for (source, target, lead, cost, _), units in zip(ways, moved.units.tolist(), strict=True):
+        if units > 0:
+            place = items.names["location_id"]
+            gain = units * (float(found.saved[target]) - float(found.given_up[source]) - cost)
+            why = (
+                f"{place[target]} is expected to miss {number(found.missing[target])} before a later order can arrive, "
+                f"{place[source]} can spare {number(found.spare[source])}: moving {number(units)} saves "
+                f"{number(round(gain, 2))} after a cost of {number(round(units * cost, 2))}."
+            )
+            figures = (float(found.missing[target]), units, units * cost, gain)
+            made.append(_row(rows, target, place[source], TRANSFER, figures, lead, why, job))
+    return made
+
+
+def _row(
+    rows: pa.Table,
+    k: int,
+    source: str,
+    kind: str,
+    figures: tuple[float, float, float, float | None],
+    lead: int,
+    reason: str,
+    job: Job,
+) -> dict[str, Any]:
+    """A row of `shipments` to item `k`; figures are asked, sent, cost and saving."""
+    leaves, arrives = to_date(np.array([job.cutoff + 1, job.cutoff + 1 + lead]), job.period)
+    asked, sent, cost, saving = figures
+    return {
+        "source_id": source, "target_id": rows["location_id"][k].as_py(), "product_id": rows["product_id"][k].as_py(),
+        "ship_date": leaves.item(), "kind": kind, "series_id": rows["series_id"][k].as_py(), "asked": float(asked),
+        "sent": float(sent), "cost": cost, "saving": saving, "receipt_date": arrives.item(), "reason": reason,
+    }  # fmt: skip
+
+
+def _or_inf(value: float | None) -> float:
+    return float("inf") if value is None else float(value)

@@ -1,0 +1,44 @@
+"""The report's section about places that supply each other."""
+
+from __future__ import annotations
+
+from parlevel.config import Config
+from parlevel.report import data
+from parlevel.report.sections import Section, table
+from parlevel.report.warehouse import Warehouse
+from parlevel.report.words import Words, day, number, plural, units
+
+SHOWN = 40
+"""Shipments that are printed: the ones cut most first, then the transfers that save most."""
+
+
+def shipments(house: Warehouse, cfg: Config, say: Words) -> Section | None:
+    """What leaves tomorrow; no section where places do not supply each other."""
+    by_lane, rows = data.shipments(house, SHOWN)
+    if not by_lane:
+        return None
+    asked = sum(row["asked"] for row in by_lane if row["kind"] != "transfer")
+    sent = sum(row["sent"] for row in by_lane if row["kind"] != "transfer")
+    saving = sum(row["saving"] or 0.0 for row in by_lane)
+    out = Section("shipments", "Shipments", "What leaves one place for another")
+    share = f"{100 * sent / asked:.1f} % of the units that places order from each other" if asked else "Nothing ordered"
+    out.title = f"{share} can be sent on {day(rows[0]['ship_date'])}; transfers save {say.money(saving)}"
+    out.lead = (
+        "Warehouses and plants are asked for what the places below them order; one that has less than that shares it "
+        "fairly, in whole cases, and the order lines say so. Transfers move what one place can spare to another that "
+        "is expected to miss it before a later order can arrive, where that saves more than it costs."
+    )
+    body = [
+        [r["source_id"], r["target_id"], r["kind"], number(r["lines"]), units(r["asked"]), units(r["sent"]),
+         say.money(r["cost"]), say.money(r["saving"]) if r["saving"] is not None else ""]
+        for r in by_lane
+    ]  # fmt: skip
+    out.blocks.append(table("from|to|kind|#lines|#asked|#sent|#!cost|#saving", body, "By lane"))
+    lines = [
+        [r["source_id"], r["target_id"], r["name"] or r["product_id"], r["kind"], units(r["asked"]), units(r["sent"]),
+         r["reason"]]
+        for r in rows
+    ]  # fmt: skip
+    title = f"{plural(len(lines), 'line')} that {'is' if len(lines) == 1 else 'are'} cut or moved most"
+    out.blocks.append(table("from|to|product|kind|#asked|#sent|!why", lines, title, "details"))
+    return out
