@@ -15,6 +15,7 @@ from pyspark.sql import functions as F
 from parlevel.config import Config
 from parlevel.errors import ConfigError, DataError, SchemaError
 from parlevel.pipeline.dates import Span, check_last, find_span, within
+from parlevel.pipeline.sources_network import and_nodes, write_network
 from parlevel.pipeline.sources_terms import check_resources, check_stock, check_terms
 from parlevel.registry import nearest
 from parlevel.schemas import contract, of_stage
@@ -28,6 +29,7 @@ from parlevel.spark.tables import Tables, conform
 # Tables small enough for one file each.
 ONE_FILE = ("series", "products", "locations", "calendar", "inventory", "supply_terms", "resources")
 RULED = ("supply_terms", "inventory", "resources")
+NETWORK = ("nodes", "lanes")
 
 
 def run(tables: Tables, cfg: Config) -> str:
@@ -46,7 +48,8 @@ def run(tables: Tables, cfg: Config) -> str:
         written = _write_given(tables, frames)
         span = find_span(tables.read("sales"), cfg.calendar.period)
         cutoff = find_cutoff(tables.read("sales"), cfg, span)
-        notes = _write_ruled(tables, {name: frames[name] for name in RULED if name in frames}, cutoff, span, cfg)
+        own = {name: frames[name] for name in (*RULED, *NETWORK) if name in frames}
+        notes = _write_ruled(tables, own, cutoff, span, cfg)
     finally:
         origin.release()
     _assert_counts(tables)
@@ -97,7 +100,7 @@ def _write_given(tables: Tables, frames: Mapping[str, DataFrame]) -> dict[str, i
     for name, default in defaults.items():
         counts[name] = _write(tables, name, frames.get(name, default))
     for table in of_stage("sources"):
-        if table.optional and table.name in frames:
+        if table.optional and table.name in frames and table.name not in NETWORK:
             counts[table.name] = _write(tables, table.name, frames[table.name])
     return counts
 
@@ -111,6 +114,7 @@ def _write_ruled(tables: Tables, given: Mapping[str, DataFrame], cutoff: date, s
         profiles = scratch.keep(suppliers.assign(known, cfg))
         terms = assumed.supply_terms(profiles, cfg)
         whole = complete.terms(given.get("supply_terms"), terms)
+        whole = write_network(tables, given, whole, cutoff, cfg.calendar.period, scratch)
         _write(tables, "supply_terms", complete.set_for_all(whole, cfg.source.terms))
         terms = tables.read("supply_terms")
         check_terms(terms, cfg.calendar.period)  # before the rules of stock and limits divide by them
@@ -120,7 +124,8 @@ def _write_ruled(tables: Tables, given: Mapping[str, DataFrame], cutoff: date, s
         _write(tables, "resources", assumed.resources(profiles, terms, cfg) if limits is None else limits)
     ends = period_index(F.lit(cutoff), cfg.calendar.period)
     check_stock(read("inventory"), ends, cfg.calendar.period)
-    return [*_what_was_assumed(tables, given), *check_resources(read("resources"), terms, read("series"))]
+    buyers, places = and_nodes(tables, terms, "supplier_id"), and_nodes(tables, read("series"), "location_id")
+    return [*_what_was_assumed(tables, given), *check_resources(read("resources"), buyers, places)]
 
 
 def _what_was_assumed(tables: Tables, given: Mapping[str, DataFrame]) -> list[str]:

@@ -17,9 +17,11 @@ from pyspark.sql import functions as F
 from parlevel.config import Config
 from parlevel.config.data import Share
 from parlevel.config.section import Section
+from parlevel.errors import ConfigError
 from parlevel.schemas import Column as Declared
 from parlevel.sources import draws
 from parlevel.sources.base import Cached, contract_frame, files_fingerprint, read_options, rows_frame
+from parlevel.sources.synthetic_network import lanes, nodes
 from parlevel.spark.grouped import map_packed
 from parlevel.spark.periods import DAYS, period_index, period_start
 
@@ -50,6 +52,7 @@ class Options(Section):
     new_share: Share = 0.05  # share of products that start late
     dying_share: Share = 0.05  # share of products that fade away
     closed: bool = True  # all stores are closed on Christmas Day
+    warehouses: int = Field(0, ge=0)  # that supply the stores, at most as many as stores; 0: suppliers deliver to them
 
 
 class Synthetic(Cached):
@@ -58,6 +61,11 @@ class Synthetic(Cached):
     def __init__(self, options: Mapping[str, Any], cfg: Config) -> None:
         self._options = read_options(Options, options, "synthetic")
         self._cfg = cfg
+        if self._options.warehouses > self._options.stores:
+            raise ConfigError(
+                f"source.options.warehouses must be at most source.options.stores. Got {self._options.warehouses} "
+                f"for {self._options.stores}."
+            )
 
     def fingerprint(self) -> str:
         """Hash of the parameters: equal parameters draw equal data."""
@@ -68,6 +76,7 @@ class Synthetic(Cached):
         packed = self._packed(spark)
         first_store = packed.where("store = 0")
         return {
+            **self._network(spark, packed),
             "series": contract_frame(packed, "series", **self._names()),
             "sales": self._sales(packed),
             "products": contract_frame(
@@ -86,6 +95,10 @@ class Synthetic(Cached):
                 [
                     {"location_id": f"S{store:03d}", "name": f"store {store}", "kind": "store", "country": "US"}
                     for store in range(self._options.stores)
+                ]
+                + [
+                    {"location_id": f"W{k:02d}", "name": f"warehouse {k}", "kind": "warehouse", "country": "US"}
+                    for k in range(self._options.warehouses)
                 ],
             ),
             "prices": self._prices(packed),
@@ -95,6 +108,15 @@ class Synthetic(Cached):
             "supply_terms": self._terms(packed),
             "true_demand": self._true_demand(packed),
         }
+
+    def _network(self, spark: SparkSession, packed: DataFrame) -> dict[str, DataFrame]:
+        """Nodes and lanes, where there are warehouses."""
+        count, last = self._options.warehouses, self._day(F.lit(self.plan().past - 1))
+        if not count:
+            return {}
+        product = self._names()["product_id"]
+        found = nodes(packed, product, count, last, DAYS[self._cfg.calendar.period], self._cfg.seed)
+        return {"nodes": found, "lanes": lanes(spark, self._options.stores, count)}
 
     def plan(self) -> draws.Plan:
         """Size and time axis of the draws."""

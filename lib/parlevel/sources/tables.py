@@ -22,6 +22,7 @@ from parlevel.sources.user_options import (
     ITEM_KEYS,
     ITEM_TABLES,
     KEYS,
+    NETWORK,
     OPEN_ORDERS,
     REQUIRED,
     Options,
@@ -42,6 +43,7 @@ DEFAULTS: dict[str, dict[str, Any]] = {
     "calendar": {"is_open": True},
     "inventory": {"backorders": 0.0},
     "resources": {"period": 0, "cost": 0.0},
+    "lanes": {"kind": "distribution"},
     "order_lines": {"location_id": EVERYWHERE, "value": 0.0},
 }
 
@@ -155,8 +157,10 @@ class UserTables(Cached):
         computed: dict[str, Column] = {}
         if name == "promotions" and "end_date" not in df.columns:
             computed["end_date"] = F.col("start_date")
-        if name in ("inventory", "supply_terms", "resources"):
+        if name in ("inventory", "supply_terms", "resources", "nodes"):
             computed["assumed"] = F.lit(False)
+        if name == "nodes" and "node_id" not in df.columns:
+            computed["node_id"] = F.concat_ws(self._options.separator, "product_id", "location_id")
         if name == "inventory" and "on_hand" in df.columns:
             # Receipts that nobody has booked yet: a book of stock shows them every day, and nothing can be sold of it.
             computed["assumed"] = F.coalesce(F.col("on_hand") < 0, F.lit(False))
@@ -207,7 +211,8 @@ class UserTables(Cached):
                 )
         key = next((key for key in KEYS if key in df.columns), None)
         # A shared limit may name no place, and one that nothing sells at is told later.
-        if name not in ("series", "resources") and key and df.join(frames["series"], key, "left_semi").isEmpty():
+        apart = name in ("series", "resources", *NETWORK)
+        if not apart and key and df.join(frames["series"], key, "left_semi").isEmpty():
             raise _no_match(name, df, frames["series"], [key])
 
 
@@ -223,6 +228,8 @@ def _required(name: str) -> tuple[str, ...]:
         return ("series_id",)
     if name in ("supply_terms", "inventory"):
         return KEYS
+    if name in NETWORK:
+        return REQUIRED[name]
     return (
         tuple(column.name for column in contract(name).data_columns if not column.nullable)
         if name in TABLES

@@ -34,11 +34,14 @@ REQUIRED: dict[str, tuple[str, ...]] = {
     "inventory": ("on_hand",),
     "supply_terms": (),
     "resources": ("resource_id", "kind", "measure", "amount"),
+    "nodes": ("product_id", "location_id", "on_hand", "lead_time", "unit_cost", "holding_cost", "shortage_cost"),
+    "lanes": ("source_id", "target_id"),
     "order_lines": ("order_id", "date", "product_id", "quantity"),
     OPEN_ORDERS: ("date", "quantity"),
 }
 KEYS = ("series_id", "product_id", "location_id")
 ITEM_KEYS = ("series_id", "product_id")
+NETWORK = ("nodes", "lanes")  # places that supply others; they belong to no series
 ITEM_TABLES = ("series", "sales")  # where series come from; rows of other tables may hold for a whole place
 MADE_HERE = ("assumed", "run_id", "as_written")
 
