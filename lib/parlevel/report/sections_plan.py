@@ -120,7 +120,7 @@ def _frontier(house: Warehouse, say: Words) -> list[dict[str, Any]]:
              share(r["target"]), share(r["realised"]), number(r["points"], 1), number(r["noise"], 1)]
             for r in reached
         ]  # fmt: skip
-        heads = "policy|measure|segment|#!cycles|#target|#realised|#points over|#!chance"
+        heads = "policy|measure|segment|#!cycles|#target|#realised|#points over|#!± by chance"
         blocks.append(table(heads, body, "Service against its target"))
     return blocks
 
