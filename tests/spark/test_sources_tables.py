@@ -66,7 +66,8 @@ def test_a_plain_file_becomes_series_and_sales(folder: Folder) -> None:
     assert sales["sales"].tolist() == [float(n) for n in range(10)]
     assert str(sales["date"].iloc[3]) == "2024-01-04"
     assert sales["in_stock"].isna().all()
-    assert set(frames) == {"series", "sales"}
+    assert set(frames) == {"series", "sales", "resources"}
+    assert frames["resources"].isEmpty()  # no rule invents limits
     assert folder.notes == ()
 
 

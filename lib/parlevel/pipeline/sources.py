@@ -131,6 +131,8 @@ def _write_ruled(tables: Tables, given: Mapping[str, DataFrame], cutoff: date, s
 def _what_was_assumed(tables: Tables, given: Mapping[str, DataFrame]) -> list[str]:
     whole = [name for name in RULED if name not in given]
     notes = [f"assumed by rule: {', '.join(whole)}"] if whole else []
+    if not tables.row_counts["resources"]:
+        notes.append("no resources are given: no budget, supplier minimum or truck limits the orders")
     for name in ("supply_terms", "inventory"):
         if name in given:
             count = tables.read(name).where("assumed").count()

@@ -87,7 +87,6 @@ class UserTables(Cached):
         if "resources" not in raw and not self._options.assume_limits:
             # An invented budget or minimum would cut the orders of somebody who has none.
             frames["resources"] = rows_frame(spark, "resources", [])
-            self.notes = (*self.notes, "no resources are given: no budget, supplier minimum or truck limits the orders")
         if "inventory" in raw:
             self._note_negative(frames["inventory"])
         if "products" in raw:
