@@ -43,6 +43,7 @@ def tables_of(spark: SparkSession, cfg: Config, result: RunResult) -> Tables:
     return Tables(spark, cfg, result.run_id, result.outputs)
 
 
+@pytest.mark.slow  # two whole runs
 def test_models_serve_the_days_after_they_were_fitted(spark: SparkSession, tmp_path: Path) -> None:
     monday, friday = START + timedelta(days=199), START + timedelta(days=203)
     cfg = config(tmp_path)
