@@ -26,13 +26,11 @@ from parlevel.pipeline.plays import (
 )
 from parlevel.pipeline.replenish_baskets import basket_terms
 from parlevel.pipeline.replenish_decided import decided
-from parlevel.schemas import contract
+from parlevel.schemas import contract, of_stage
 from parlevel.spark.grouped import apply_groups, map_packed
 from parlevel.spark.tables import Tables, spark_schema
 
 log = logging.getLogger(__name__)
-
-TABLES = ("accuracy", "inventory_kpi", "frontier", "service")
 
 
 def run(tables: Tables, cfg: Config) -> str:
@@ -70,10 +68,11 @@ def _as_played(tables: Tables, cfg: Config) -> str:
     The held-back folds and their forecasts are that run's: playing them again would tell the same.
     """
     kept = train_kept.taken_over(tables, cfg, ("replenish", "evaluate"))
-    if kept is None or not kept.read("inventory_kpi").head(1):
+    measured = [table.name for table in of_stage("evaluate") if kept and kept.has(table.name)]
+    if kept is None or "inventory_kpi" not in measured or kept.read("inventory_kpi").isEmpty():
         return ""
-    for name in TABLES:
-        if kept.has(name) and kept.read(name).head(1):
+    for name in measured:
+        if not kept.read(name).isEmpty():
             tables.write(name, kept.read(name), files=1)
     return f"{_report(tables, cfg)} (measured by run {kept.run_id}, which fitted the models)"
 
