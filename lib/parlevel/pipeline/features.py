@@ -22,7 +22,7 @@ from parlevel.spark.grouped import map_packed
 from parlevel.spark.scratch import Scratch
 from parlevel.spark.tables import Tables
 
-CODED = {"category_code": "category", "department_code": "department", "brand_code": "brand"}
+CODED = {f"{name}_code": name for name in train_kept.NUMBERED["products"]}
 
 
 def run(tables: Tables, cfg: Config) -> str:
