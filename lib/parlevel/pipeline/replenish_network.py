@@ -124,17 +124,13 @@ def with_demand(part: DataFrame, done: DataFrame, parts: int, levels: list[float
     names = part.where("is_node").select(F.col("series_id").alias("source_item"))
     asking = done.join(names, "source_item", "left_semi").withColumn("_part", _part("source_item", parts))
     replenish, horizon = cfg.replenish, cfg.calendar.horizon
-    fn = partial(_demand, horizon=horizon, policy=replenish.policy, levels=levels)
+    fn = partial(node_demand, horizon=horizon, policy=replenish.policy, levels=levels)
     asked = apply_groups(asking, ["_part"], fn, DEMAND)
     told = [column.name for column in DEMAND if column.name != "series_id"]
     known = asked.select("series_id", *(F.col(name).alias(f"_{name}") for name in told))
     joined = part.join(known, "series_id", "left")
     filled = {name: F.coalesce(F.col(f"_{name}"), F.col(name)) for name in told}
     return joined.withColumns(filled).drop(*(f"_{name}" for name in told))
-
-
-def _demand(table: pa.Table, *, horizon: int, policy: str, levels: list[float]) -> pa.Table:
-    return node_demand(table, horizon, policy, levels)
 
 
 def _levels(rows: DataFrame, cfg: Config) -> list[float]:
@@ -230,11 +226,7 @@ def _shipments(planned: DataFrame, parts: int, job: Job) -> DataFrame:
     """Contract `shipments`: what nodes send of tomorrow's orders, and what places send each other."""
     touched = planned.where("source_item IS NOT NULL OR helpers IS NOT NULL OR helps")
     rows = touched.withColumn("_part", _part("product_id", parts))
-    return apply_groups(rows, ["_part"], partial(_share, job=job), SHIPMENTS)
-
-
-def _share(table: pa.Table, *, job: Job) -> pa.Table:
-    return share(table, job)
+    return apply_groups(rows, ["_part"], partial(share, job=job), SHIPMENTS)
 
 
 def cut(plan: DataFrame, planned: DataFrame, shipments: DataFrame, job: Job, scratch: Scratch) -> DataFrame:
