@@ -6,7 +6,7 @@ from parlevel.config import Config
 from parlevel.report import data
 from parlevel.report.sections import Section, table
 from parlevel.report.warehouse import Warehouse
-from parlevel.report.words import Words, day, number, plural, units
+from parlevel.report.words import Words, day, number, plural, share, units
 
 SHOWN = 40
 """Shipments that are printed: the ones cut most first, then the transfers that save most."""
@@ -21,8 +21,8 @@ def shipments(house: Warehouse, cfg: Config, say: Words) -> Section | None:
     sent = sum(row["sent"] for row in by_lane if row["kind"] != "transfer")
     saving = sum(row["saving"] or 0.0 for row in by_lane)
     out = Section("shipments", "Shipments", "What leaves one place for another")
-    share = f"{100 * sent / asked:.1f} % of the units that places order from each other" if asked else "Nothing ordered"
-    out.title = f"{share} can be sent on {day(rows[0]['ship_date'])}; transfers save {say.money(saving)}"
+    part = f"{share(sent / asked)} of the units that places order from each other" if asked else "Nothing ordered"
+    out.title = f"{part} can be sent on {day(rows[0]['ship_date'])}; transfers save {say.money(saving)}"
     out.lead = (
         "Warehouses and plants are asked for what the places below them order; one that has less than that shares it "
         "fairly, in whole cases, and the order lines say so. Transfers move what one place can spare to another that "
