@@ -17,10 +17,11 @@ import numpy as np
 import pyarrow as pa
 from scipy.special import gammaincinv
 
+from parlevel.domain.forecast.quantiles import read_at
 from parlevel.domain.replenish.base import Floats, Forecast, Ints
 from parlevel.domain.replenish.network.echelon import dependent_demand
 from parlevel.domain.replenish.network.model import Lane, Network, Node
-from parlevel.domain.replenish.packed import unpack
+from parlevel.domain.replenish.packed import PACKED, unpack
 from parlevel.domain.replenish.registry import OPTIMAL
 from parlevel.schemas import Column, arrow_schema
 
@@ -32,15 +33,8 @@ LINES: tuple[Column, ...] = (
 )
 """What rows of items say of their plan."""
 
-DEMAND: tuple[Column, ...] = (
-    Column("series_id", "string", "the node"),
-    Column("mean", "array<double>", "per step", "units"),
-    Column("levels", "array<double>", "quantile levels"),
-    Column("quantiles", "array<double>", "flattened (step, level)", "units"),
-    Column("path_correlation", "double", "dependence between steps"),
-    Column("history", "array<float>", "what customers behind the node bought; NaN = unknown", "units"),
-    Column("drivers", "array<string>", "who asks"),
-)
+FILLED = ("series_id", "mean", "levels", "quantiles", "path_correlation", "history", "drivers")
+DEMAND: tuple[Column, ...] = tuple(column for column in PACKED if column.name in FILLED)
 """What a node's row lacks until the places below it are planned."""
 
 _GRID = (np.arange(64) + 0.5) / 64
@@ -152,22 +146,11 @@ def _spread(mean: Floats, forecast: Forecast, factor: Floats, interval: int) -> 
     ahead, later = float((factor[:, None] * forecast.mean[:, :periods]).sum()), float(mean[1:periods].sum())
     if ahead <= 0:
         return 0.0
-    sd = _deviation(forecast.quantiles[:, :periods], forecast.levels)
+    sd = read_at(forecast.quantiles[:, :periods], forecast.levels, _GRID).std(axis=2)
     r = forecast.path_correlation
     variance = (1 - r) * (sd**2).sum(axis=1) + r * sd.sum(axis=1) ** 2
     relative = float(np.sqrt((factor**2 * variance).sum())) / ahead
     return relative * min(1.0, ahead / later) if later > 0 else relative
-
-
-def _deviation(quantiles: Floats, levels: Floats) -> Floats:
-    """(n, h) standard deviation of distributions given by quantiles (n, h, n_levels), straight lines between them."""
-    n, horizon, _ = quantiles.shape
-    flat = quantiles.reshape(n * horizon, -1)
-    place = np.clip(np.interp(_GRID, levels, np.arange(len(levels))), 0, len(levels) - 1)
-    low = np.minimum(place.astype(np.int64), len(levels) - 1)
-    high = np.minimum(low + 1, len(levels) - 1)
-    values = flat[:, low] + (place - low) * (flat[:, high] - flat[:, low])
-    return np.asarray(values.std(axis=1).reshape(n, horizon))
 
 
 def _history(history: Floats, factor: Floats) -> Floats:
