@@ -9,37 +9,22 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+import packed_items
+from packed_items import HORIZON, job
 from parlevel.domain.replenish import group
 from parlevel.domain.replenish.constraints.resource import Row
 from parlevel.domain.replenish.group import plan_group
-from parlevel.domain.replenish.job import Job
 from parlevel.domain.replenish.output import GroupTables
 from parlevel.domain.replenish.packed import PACKED, unpack
-from parlevel.domain.replenish.plan import Settings
 from parlevel.domain.replenish.price_search import PriceSearch
 from parlevel.domain.replenish.shared import answer, first_prices
-from parlevel.domain.replenish.solvers.outcome import Effort
 from parlevel.errors import SolverError
 from parlevel.schemas import Column, arrow_schema
 
-HORIZON = 6
-CUTOFF = 19813  # 2024-03-31
-LEVELS = [0.1, 0.25, 0.5, 0.75, 0.9]
-
 
 def item(name: str, mean: float = 4.0, **given: object) -> dict[str, object]:
-    plain = {
-        "series_id": name, "product_id": f"p{name}", "location_id": "store", "supplier_id": "maker",
-        "solve_group": "maker @ store", "content_key": f"{mean:08.2f}", "assumed": False, "cutoff_index": CUTOFF,
-        "missing": None, "mean": [mean] * HORIZON, "levels": LEVELS,
-        "quantiles": [max(0.0, mean + d) for d in (-2, -1, 0, 1, 2)] * HORIZON, "path_correlation": 0.1,
-        "history": [mean] * 30, "on_hand": 6.0, "backorders": 0.0, "due_steps": [], "due_qty": [],
-        "lead_time_sd": 0.0, "min_order_qty": 0.0, "case_pack": 6.0, "max_stock": None, "min_stock": 0.0,
-        "unit_cost": 2.0, "unit_price": 3.0, "holding_cost": 0.05, "shortage_cost": 3.0, "backorder_cost": None,
-        "order_cost": 0.5, "target": 0.95, "unit_weight": 1.0, "unit_volume": 1.0, "lead_time": 1,
-        "review_period": 2, "shelf_life": None,
-    }  # fmt: skip
-    return {**plain, **given}
+    """A plain item, in an order that depends on its mean alone."""
+    return packed_items.item(name, mean, **{"content_key": f"{mean:08.2f}", **given})
 
 
 def packed(
@@ -52,10 +37,6 @@ def packed(
 
 def limit(name: str, kind: str, measure: str, amount: float, period: int = 0) -> dict[str, object]:
     return {"resource_id": name, "period": period, "kind": kind, "measure": measure, "amount": amount, "cost": 0.0}
-
-
-def job(**given: object) -> Job:
-    return Job(CUTOFF, "day", Settings(HORIZON, 7, n_paths=32), Effort(), **given)
 
 
 def plans(made: GroupTables) -> dict[str, dict]:
