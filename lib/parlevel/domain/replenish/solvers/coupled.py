@@ -84,11 +84,11 @@ class _Group:
         else:
             chosen, status = np.arange(self.batch.n), "alone"
             self.note = "nothing shared binds" if self.rows else "nothing is shared"
-        units, use = self.columns.units[chosen], self.columns.use[chosen].sum(axis=0)
+        units = self.columns.units[chosen]
         stock = self.batch.expected_stock(units[None])[0] if self.with_stock else None
         # What is paid at outside prices is no cost of the group.
         paid = self._charges(units, stock).sum()
-        objective = float(self.columns.cost[chosen].sum() - paid) + float(self.whole.extra_cost(use))
+        objective = self._value(chosen) - float(paid)
         bound = min(self.bound - paid, objective)
         close = objective - bound <= self.effort.max_gap * max(abs(bound), 1e-9)
         status = "optimal" if close else "heuristic" if status == "heuristic" else "feasible"
@@ -260,8 +260,7 @@ class _Group:
 
     def _value(self, chosen: Ints) -> float:
         """Cost of a choice of columns with its trucks and outside prices, money."""
-        use = self.columns.use[chosen].sum(axis=0)
-        return float(self.columns.cost[chosen].sum()) + float(self.whole.extra_cost(use))
+        return self.whole.value(self.columns, chosen)
 
     def _close(self, chosen: Ints) -> bool:
         """Whether a choice is within the gap asked for."""

@@ -82,7 +82,7 @@ def fill(
         for who in (*turns[:FIRST, None], turns[FIRST:]):
             placed = place(placed, who, steps) if len(who) else placed
         found.append(rounds(repair(master, columns, placed)))
-    return min(found, key=lambda each: _value(master, columns, each))
+    return min(found, key=lambda each: master.value(columns, each))
 
 
 def opened(master: Master, gates: Floats, thresholds: Sequence[float], horizon: int) -> list[Bools]:
@@ -94,11 +94,6 @@ def opened(master: Master, gates: Floats, thresholds: Sequence[float], horizon: 
             steps[master.rows[k].step] &= on
         found.setdefault(steps.tobytes(), steps)
     return list(found.values())
-
-
-def _value(master: Master, columns: Columns, chosen: Ints) -> float:
-    """Cost of a choice, with its trucks; money."""
-    return float(columns.cost[chosen].sum()) + float(master.extra_cost(columns.use[chosen].sum(axis=0)))
 
 
 def _by_use(master: Master, columns: Columns, n: int) -> Ints:

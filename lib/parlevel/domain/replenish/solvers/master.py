@@ -202,6 +202,10 @@ class Master:
         size, cost = (np.array([getattr(self.rows[k], name) for k in self.truck]) for name in ("amount", "cost"))
         return np.asarray((np.ceil(use[..., self.truck] / size - 1e-9) * cost).sum(axis=-1))
 
+    def value(self, columns: Columns, chosen: Ints) -> float:
+        """Cost of a choice of columns (n,) with its trucks, money."""
+        return float(columns.cost[chosen].sum()) + float(self.extra_cost(columns.use[chosen].sum(axis=0)))
+
     def violation(self, use: Floats) -> Floats:
         """(..., r) by how much total usages (..., r) break each row, in the row's measure."""
         out = np.zeros_like(use)
