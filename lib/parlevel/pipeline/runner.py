@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from importlib import import_module
@@ -139,9 +140,11 @@ def _compute(book: RunBook, stage: str, tell: Callable[[Event], None]) -> None:
             raise DataError(f"stage {stage!r} must write all its tables. It left out {missing}.")
     except Exception as error:
         seconds = time.monotonic() - clock
-        _record_failure(book, stage, tables, started, seconds, error)
+        with _beside_the_failure(stage, "written to the run log"):
+            book.record(stage, "failed", tables, started, seconds, f"{type(error).__name__}: {error}"[:2000])
         log.error("run=%s stage=%s failed: %s", book.run_id, stage, error)
-        _tell_failure(stage, seconds, error, tell)
+        with _beside_the_failure(stage, "shown"):
+            tell(Event(stage, "failed", seconds, note=str(error).partition("\n")[0]))
         raise
     seconds = time.monotonic() - clock
     book.record(stage, "done", tables, started, seconds, note)
@@ -149,22 +152,13 @@ def _compute(book: RunBook, stage: str, tell: Callable[[Event], None]) -> None:
     tell(Event(stage, "done", seconds, dict(tables.row_counts), note))
 
 
-def _tell_failure(stage: str, seconds: float, error: Exception, tell: Callable[[Event], None]) -> None:
-    """Tell of a failed stage; a listener that fails must not hide the failure itself."""
+@contextmanager
+def _beside_the_failure(stage: str, what: str) -> Iterator[None]:
+    """A log that cannot be written, or a listener that fails, must not hide the stage's failure itself."""
     try:
-        tell(Event(stage, "failed", seconds, note=str(error).partition("\n")[0]))
+        yield
     except Exception:
-        log.exception("stage=%s the failure could not be shown", stage)
-
-
-def _record_failure(
-    book: RunBook, stage: str, tables: Tables, started: datetime, seconds: float, error: Exception
-) -> None:
-    """Log a failed stage; a log that cannot be written must not hide the failure itself."""
-    try:
-        book.record(stage, "failed", tables, started, seconds, f"{type(error).__name__}: {error}"[:2000])
-    except Exception:
-        log.exception("run=%s stage=%s the failure could not be written to the run log", book.run_id, stage)
+        log.exception("stage=%s the failure could not be %s", stage, what)
 
 
 class RunBook:
