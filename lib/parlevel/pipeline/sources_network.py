@@ -11,7 +11,7 @@ from pyspark.sql import functions as F
 from parlevel.domain.replenish.network.levels import place_levels
 from parlevel.domain.replenish.network.sharing import TRANSFER
 from parlevel.errors import DataError
-from parlevel.pipeline.sources_terms import check_stock, check_terms, refuse
+from parlevel.pipeline.sources_terms import check_stock, check_terms, refuse, refuse_broken
 from parlevel.schemas import contract
 from parlevel.sources.base import contract_frame, rows_frame
 from parlevel.spark.periods import period_index
@@ -194,10 +194,7 @@ def _check_lanes(lanes: DataFrame) -> None:
             F.col("capacity").isNotNull() & kind.isin(*OUTSIDE)
         ),
     }
-    broken = lanes.select(*(F.max(rule.cast("int")).alias(str(k)) for k, rule in enumerate(rules.values()))).head(1)[0]
-    for k, (words, rule) in enumerate(rules.items()):
-        if broken[str(k)]:
-            refuse(lanes.where(rule), words, "Fix lanes", key="lane")
+    refuse_broken(lanes, rules, "Fix lanes", key="lane")
     twice = lanes.groupBy("lane", "kind").count().where("count > 1")
     refuse(twice, "each source, target, product and kind of lanes must be there once", "Remove the copies", key="lane")
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
@@ -54,11 +56,7 @@ def check_terms(terms: DataFrame, period: str) -> None:
     Raises:
         DataError: a rule is broken; names three series.
     """
-    rules = _rules()
-    broken = terms.select(*(F.max(rule.cast("int")).alias(str(k)) for k, rule in enumerate(rules.values()))).head(1)[0]
-    for k, (words, rule) in enumerate(rules.items()):
-        if broken[str(k)]:
-            refuse(terms.where(rule), words, "Fix supply_terms")
+    refuse_broken(terms, _rules(), "Fix supply_terms")
     if period != "day":
         some = terms.where(F.col("order_weekdays").isNotNull())
         refuse(some, "order_weekdays are for daily plans", f"Leave them null for plans by {period}")
@@ -98,8 +96,7 @@ def check_resources(resources: DataFrame, terms: DataFrame, series: DataFrame) -
         "resources.amount and cost must be >= 0": _below(0, "amount", "cost"),
         "resources.period must be >= 0: 0 for every period, or a step after the cutoff": _below(0, "period"),
     }
-    for words, rule in rules.items():
-        refuse(resources.where(rule), words, "Fix resources", key="resource_id")
+    refuse_broken(resources, rules, "Fix resources", key="resource_id")
     suppliers = terms.select("supplier_id", F.lit(True).alias("_supplies")).distinct()
     places = series.select("location_id", F.lit(True).alias("_sells")).distinct()
     idle = (
@@ -114,6 +111,24 @@ def check_resources(resources: DataFrame, terms: DataFrame, series: DataFrame) -
     if not some:
         return []
     return [f"{idle.count():,} rows of resources name a supplier or place that no series has, e.g. {some}"]
+
+
+def refuse_broken(rows: DataFrame, rules: Mapping[str, Column], way_out: str, key: str = "series_id") -> None:
+    """Raise for the first of some rules that any row breaks; one pass where none does.
+
+    Args:
+        rows: what is checked.
+        rules: rule in words -> whether a row breaks it.
+        way_out: what to do.
+        key: column that names a row.
+
+    Raises:
+        DataError: a rule is broken.
+    """
+    broken = rows.select(*(F.max(rule.cast("int")).alias(str(k)) for k, rule in enumerate(rules.values()))).head(1)[0]
+    for k, (words, rule) in enumerate(rules.items()):
+        if broken[str(k)]:
+            refuse(rows.where(rule), words, way_out, key)
 
 
 def refuse(offending: DataFrame, rule: str, way_out: str, key: str = "series_id") -> None:
