@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_replenish_group import CUTOFF, HORIZON, item, job, packed, plan_group, plans
+from test_replenish_group import item, packed, plan_group, plans
 
+from packed_items import CUTOFF, HORIZON, job
 from parlevel.domain.evaluate.simulate import play
 from parlevel.domain.periods import to_date
 from parlevel.domain.replenish.base import State

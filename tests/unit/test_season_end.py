@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_replenish_group import HORIZON, item, job, packed, plan_group, plans
+from test_replenish_group import item, packed, plan_group, plans
 
+from packed_items import HORIZON, job
 from parlevel.domain.evaluate.inventory import sums
 from parlevel.domain.evaluate.simulate import play
 from parlevel.domain.replenish.base import Forecast, State

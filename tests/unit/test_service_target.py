@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from test_replenish_group import HORIZON, item, job, packed, plan_group, plans
+from test_replenish_group import item, packed, plan_group, plans
 
+from packed_items import HORIZON, job
 from parlevel.config import load
 from parlevel.domain.replenish.packed import unpack
 from parlevel.pipeline.evaluate_service import rows as service_rows
