@@ -74,28 +74,28 @@ def _distribute(rows: pa.Table, items: Items, ordered: Floats, job: Job) -> tupl
     capacity = np.array([_or_inf(rows["lane_capacity"][k].as_py()) for k in fed])
     case = items.terms.case_pack[fed]
     wanted = np.minimum(ordered[fed], packs_down(capacity, case) * case)
-    names = sorted({sources[k] for k in fed})
+    names, at = np.unique([sources[k] for k in fed], return_inverse=True)
     network = Network(
         [Node(f"from {name}") for name in names] + [Node(f"to {ids[k]}") for k in fed],
-        [Lane(f"from {sources[k]}", f"to {ids[k]}", float(u)) for k, u in zip(fed, factor, strict=True)],
+        [Lane(f"from {names[s]}", f"to {ids[k]}", float(u)) for s, k, u in zip(at, fed, factor, strict=True)],
     )
-    has = {sources[k]: max(float(rows["source_available"][k].as_py()), 0.0) for k in fed}
+    has = np.zeros(len(names))
+    has[at] = [max(float(rows["source_available"][k].as_py()), 0.0) for k in fed]
     none, ones = np.zeros(len(names)), np.ones(len(names))
     sent = ship(
         network,
-        np.concatenate([[has[name] for name in names], np.zeros(len(fed))]),
+        np.concatenate([has, np.zeros(len(fed))]),
         np.concatenate([none, wanted]),
         np.concatenate([ones, case]),
         must=np.concatenate([none, np.minimum(items.state.backorders[fed], wanted)]),
     )
     arriving = ordered.copy()
     arriving[fed] = sent
-    total = {name: float(sum(u * w for k, u, w in zip(fed, factor, wanted, strict=True) if sources[k] == name))
-             for name in names}  # fmt: skip
+    total, count = np.bincount(at, factor * wanted), np.bincount(at)
     made = []
-    for k, lane, most, given in zip(fed, capacity, wanted, sent, strict=True):
-        place, count = items.names["supplier_id"][k], sum(sources[j] == sources[k] for j in fed)
-        why = _words(place, ordered[k], most, given, lane, has[sources[k]], total[sources[k]], count)
+    for s, k, lane, most, given in zip(at, fed, capacity, wanted, sent, strict=True):
+        place = items.names["supplier_id"][k]
+        why = _words(place, ordered[k], most, given, lane, has[s], total[s], count[s])
         cost = float(given * (rows["lane_cost"][k].as_py() or 0.0))
         lead = int(items.terms.lead_time[k])
         made.append(_row(rows, k, place, rows["lane_kind"][k].as_py(), (ordered[k], given, cost, None), lead, why, job))
