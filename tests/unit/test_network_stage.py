@@ -91,6 +91,13 @@ def test_a_policy_that_decides_today_only_orders_again_what_is_sold() -> None:
     assert idle["mean"] == [0, 0, 0, 0, 6, 0]
 
 
+def test_a_policy_that_decides_today_only_orders_again_on_the_days_that_take_orders() -> None:
+    days = {"first_position": 0.0, "first_level": 12.0, "review_period": 1, "order_weekdays": [1, 4]}
+    assert demand(fed("a", {0: 12.0}, **days), policy="min_max")["mean"] == [12, 0, 0, 12, 0, 0]
+    frozen = demand(fed("a", {0: 0.0}, **{**days, "first_position": 12.0}, frozen_periods=4), policy="min_max")
+    assert frozen["mean"] == [0] * 6  # the first day after the frozen window lies behind the horizon
+
+
 def shipped(*items: dict[str, object]) -> list[dict]:
     return share(table(*items), job()).to_pylist()
 
@@ -103,6 +110,13 @@ def test_a_warehouse_with_plenty_sends_all_that_is_asked() -> None:
     assert made[0]["kind"] == "distribution"
     assert (made[0]["ship_date"], made[0]["receipt_date"]) == (dt.date(2024, 4, 1), dt.date(2024, 4, 2))
     assert made[0]["reason"] == "dc sends all that is ordered."
+
+
+@pytest.mark.parametrize("units", [1.02, 1.03, 1.05, 1.1])
+def test_what_is_lost_on_the_way_cuts_no_order_that_the_warehouse_can_send(units: float) -> None:
+    for cases in range(1, 9):
+        row = shipped(fed("a", {0: 6.0 * cases}, units=units))[0]
+        assert (row["asked"], row["sent"], row["reason"]) == (6 * cases, 6 * cases, "dc sends all that is ordered.")
 
 
 def test_a_short_warehouse_gives_each_its_share_in_whole_cases_and_says_why() -> None:
@@ -168,6 +182,21 @@ def test_a_transfer_that_comes_too_late_or_that_the_sender_needs_is_not_made() -
     assert helped(0.5, lead=3) == []
     assert helped(0.5, lead_time=5, review_period=40) == []
     assert helped(0.5, min_stock=100.0) == []
+
+
+def test_a_slow_lane_takes_nothing_from_what_a_fast_one_saves() -> None:
+    def moved(*lanes: tuple[str, int]) -> dict[str, float]:
+        ways = {"helpers": [name for name, _ in lanes], "helper_lead": [lead for _, lead in lanes],
+                "helper_cost": [0.5] * len(lanes), "helper_capacity": [None] * len(lanes)}  # fmt: skip
+        plain = {"source_item": None, "product_id": "p"}
+        places = (fed(name, {}, on_hand=units, **plain) for name, units in (("a", 100.0), ("c", 0.0), ("d", 40.0)))
+        return {r["source_id"]: r["sent"] for r in shipped(*places, fed("b", {}, on_hand=0.0, **plain, **ways))}
+
+    alone, late = moved(("a", 0))["a"], moved(("d", 2))["d"]
+    assert alone > late > 0
+    assert moved(("a", 0), ("c", 2)) == {"a": alone}  # c has nothing to spare
+    assert moved(("a", 0), ("d", 2)) == {"a": alone}
+    assert moved(("d", 2), ("c", 0)) == {"d": late}
 
 
 def test_lines_that_are_cut_say_so_and_count_what_comes() -> None:

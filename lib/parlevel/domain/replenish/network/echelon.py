@@ -65,12 +65,14 @@ def ship(
     for source in np.unique(network.source[lanes[fed]]):
         nodes = fed[network.source[lanes[fed]] == source]
         factor = np.array([network.lanes[lanes[node]].units for node in nodes])
+        packs = case_pack[nodes] * factor
         given = allocate(
             float(available[source]),
             wanted[nodes] * factor,
-            case_pack[nodes] * factor,
+            packs,
             None if priority is None else priority[nodes],
             None if must is None else must[nodes] * factor,
         )
-        sent[lanes[nodes]] = given / factor
+        # whole cases again: 33 / 1.1 is a little less than the 30 that were asked for
+        sent[lanes[nodes]] = np.rint(given / packs) * case_pack[nodes]
     return sent

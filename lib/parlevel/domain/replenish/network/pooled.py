@@ -21,7 +21,7 @@ from parlevel.domain.forecast.quantiles import read_at
 from parlevel.domain.replenish.base import Floats, Forecast, Ints
 from parlevel.domain.replenish.network.echelon import dependent_demand
 from parlevel.domain.replenish.network.model import Lane, Network, Node
-from parlevel.domain.replenish.packed import PACKED, unpack
+from parlevel.domain.replenish.packed import PACKED, Items, unpack
 from parlevel.domain.replenish.registry import OPTIMAL
 from parlevel.schemas import Column, arrow_schema
 
@@ -65,7 +65,7 @@ def node_demand(rows: pa.Table, horizon: int, policy: str, levels: list[float]) 
     for name in sorted(set(sources.tolist())):
         part = rows.take(pa.array(np.flatnonzero(sources == name)))
         items = unpack(part, horizon)
-        orders = planned_orders(part, items.forecast.mean, items.policies, policy)
+        orders = planned_orders(part, items, policy)
         factor = np.asarray(part["units"].to_numpy(), np.float64)
         lead = items.terms.lead_time
         interval = int(part["source_interval"][0].as_py())
@@ -82,27 +82,28 @@ def node_demand(rows: pa.Table, horizon: int, policy: str, levels: list[float]) 
     return pa.Table.from_pylist(made, schema=arrow_schema(DEMAND))
 
 
-def planned_orders(rows: pa.Table, mean: Floats, own: list[str], policy: str) -> Floats:
+def planned_orders(rows: pa.Table, items: Items, policy: str) -> Floats:
     """(n, h) units that items plan to order, by order step.
 
-    A policy that decides today only is taken to order at each later review what its customers are expected to have
-    bought since the one before, less what it has above its level now: so does every policy that orders up to one.
+    A policy that decides today only is taken to order each time it may what its customers are expected to have bought
+    since the time before, less what it has above its level now: so does every policy that orders up to one.
 
     Args:
-        rows: columns `LINES` and `review_period`, in the order of `mean`.
-        mean: (n, h) expected demand, units.
-        own: (n,) registry names of the items' policies, "" where an item has none.
-        policy: in its place.
+        rows: columns `LINES`.
+        items: the same items in the same order.
+        policy: registry name where an item has none of its own.
     """
-    n, horizon = mean.shape
-    units = np.zeros((n, horizon))
-    columns = ("line_steps", "line_qty", "first_level", "first_position", "review_period")
+    mean, terms = items.forecast.mean, items.terms
+    units = np.zeros(mean.shape)
+    step = np.broadcast_to(np.arange(mean.shape[1]), mean.shape)
+    may = (terms.open(step) & (step % terms.review_period[:, None] == 0)) | (step == 0)
+    columns = ("line_steps", "line_qty", "first_level", "first_position")
     for k, row in enumerate(zip(*(rows[name].to_pylist() for name in columns), strict=True)):
-        steps, quantity, level, position, review = row
+        steps, quantity, level, position = row
         units[k, steps or []] = quantity or []
-        if (own[k] or policy) != OPTIMAL:
+        if (items.policies[k] or policy) != OPTIMAL:
             spare = max((position or 0.0) + units[k, 0] - (level or 0.0), 0.0)
-            at = np.arange(0, horizon, review)
+            at = np.flatnonzero(may[k])
             sold = np.maximum(np.concatenate([[0.0], mean[k].cumsum()])[at] - spare, 0.0)
             units[k, at[1:]] = np.diff(sold)
     return units

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -12,7 +12,7 @@ from parlevel.domain.replenish.base import Floats
 from parlevel.domain.replenish.job import Job
 from parlevel.domain.replenish.network.echelon import ship
 from parlevel.domain.replenish.network.model import Lane, Network, Node
-from parlevel.domain.replenish.network.spare import balance
+from parlevel.domain.replenish.network.spare import Movable, Played, play
 from parlevel.domain.replenish.network.transfer import transfers
 from parlevel.domain.replenish.packed import Items, unpack
 from parlevel.domain.replenish.rounding import packs_down
@@ -36,6 +36,16 @@ WAYS: tuple[Column, ...] = (
 """What rows of items say of the ways on which they are supplied, beside `PACKED` and `LINES`."""
 
 SHIPMENTS = contract("shipments").data_columns
+
+
+class _Way(NamedTuple):
+    """A transfer lane between two items, by position: periods on it, money a unit, units at most."""
+
+    source: int
+    target: int
+    lead: int
+    cost: float
+    capacity: float
 
 
 def share(rows: pa.Table, job: Job) -> pa.Table:
@@ -115,39 +125,60 @@ def _words(place: str, asked: float, most: float, sent: float, lane: float, has:
 
 def _transfer(rows: pa.Table, items: Items, sent: Floats, job: Job) -> list[dict[str, Any]]:
     """Rows of what places of one product send each other."""
-    ids = rows["series_id"].to_pylist()
-    at = {name: k for k, name in enumerate(ids)}
-    ways = []
-    columns = (rows[name].to_pylist() for name in ("helpers", "helper_lead", "helper_cost", "helper_capacity"))
-    for k, lanes in enumerate(zip(*columns, strict=True)):
-        for source, lead, cost, capacity in zip(*(column or [] for column in lanes), strict=True):
-            # goods that come no sooner than the next order are of no help
-            if source in at and lead < items.terms.protection_interval[k]:
-                ways.append((at[source], k, int(lead), float(cost), _or_inf(capacity)))
-    after = np.zeros(items.n, np.int64)
-    for _, target, lead, *_ in ways:
-        after[target] = max(after[target], lead)
-    found = balance(items, sent, after, job.settings)
-    ways = [way for way in ways if found.spare[way[0]] > 0 and found.missing[way[1]] > 0]
+    ids, place = rows["series_id"].to_pylist(), items.names["location_id"]
+    played = play(items, sent, job.settings)
+    spare = played.spare()
+    missing, ways = _in_time(played, spare.units, _ways(rows, items))
     if not ways:
         return []
     network = Network(
-        [Node(name) for name in ids], [Lane(ids[s], ids[t], 1.0, x, c, most) for s, t, x, c, most in ways]
+        [Node(name) for name in ids],
+        [Lane(ids[way.source], ids[way.target], 1.0, way.lead, way.cost, way.capacity) for way in ways],
     )
-    moved = transfers(network, found.spare, found.missing, found.given_up, found.saved)
+    moved = transfers(network, spare.units, missing.units, spare.worth, missing.worth)
     made = []
     for (source, target, lead, cost, _), units in zip(ways, moved.units.tolist(), strict=True):
         if units > 0:
-            place = items.names["location_id"]
-            gain = units * (float(found.saved[target]) - float(found.given_up[source]) - cost)
+            gain = units * (float(missing.worth[target]) - float(spare.worth[source]) - cost)
             why = (
-                f"{place[target]} is expected to miss {number(found.missing[target])} before a later order can arrive, "
-                f"{place[source]} can spare {number(found.spare[source])}: moving {number(units)} saves "
+                f"{place[target]} is expected to miss {number(missing.units[target])} before a later order can arrive, "
+                f"{place[source]} can spare {number(spare.units[source])}: moving {number(units)} saves "
                 f"{number(round(gain, 2))} after a cost of {number(round(units * cost, 2))}."
             )
-            figures = (float(found.missing[target]), units, units * cost, gain)
+            figures = (float(missing.units[target]), units, units * cost, gain)
             made.append(_row(rows, target, place[source], TRANSFER, figures, lead, why, job))
     return made
+
+
+def _ways(rows: pa.Table, items: Items) -> list[_Way]:
+    """Transfer lanes between the items, but those that bring goods no sooner than the next order does."""
+    at = {name: k for k, name in enumerate(rows["series_id"].to_pylist())}
+    columns = (rows[name].to_pylist() for name in ("helpers", "helper_lead", "helper_cost", "helper_capacity"))
+    return [
+        _Way(at[source], k, int(lead), float(cost), _or_inf(capacity))
+        for k, lanes in enumerate(zip(*columns, strict=True))
+        for source, lead, cost, capacity in zip(*(column or [] for column in lanes), strict=True)
+        if source in at and lead < items.terms.protection_interval[k]
+    ]
+
+
+def _in_time(played: Played, spare: Floats, ways: list[_Way]) -> tuple[Movable, list[_Way]]:
+    """What each place misses that comes in time, and the ways on which it does.
+
+    The longer goods are on their way, the less they save. So each place counts on its lanes up to the lead time at
+    which these together save most, and on no slower one.
+    """
+    units, worth, most = np.zeros(len(spare)), np.zeros(len(spare)), np.zeros(len(spare))
+    last = np.full(len(spare), -1)
+    for lead in sorted({way.lead for way in ways}):
+        missing, there = played.missing(lead), np.zeros(len(spare))
+        for way in ways:
+            there[way.target] += min(spare[way.source], way.capacity) if way.lead <= lead else 0.0
+        saved = np.minimum(missing.units, there) * missing.worth
+        better = saved > most
+        units, worth = np.where(better, missing.units, units), np.where(better, missing.worth, worth)
+        most, last = np.where(better, saved, most), np.where(better, lead, last)
+    return Movable(units, worth), [way for way in ways if spare[way.source] > 0 and way.lead <= last[way.target]]
 
 
 def _row(

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from parlevel.domain.replenish.base import Floats, Ints
+from parlevel.domain.replenish.base import Floats
 from parlevel.domain.replenish.packed import Items
 from parlevel.domain.replenish.plan import Settings, demand_paths
 
@@ -17,29 +17,59 @@ NEEDED = 0.5
 
 
 @dataclass(frozen=True)
-class Balance:
-    """Of n items of one product; units are whole.
+class Movable:
+    """Of n items: `units` (n,), whole, and `worth` (n,), money for one of them, on average over the paths."""
+
+    units: Floats
+    worth: Floats
+
+
+@dataclass(frozen=True)
+class Played:
+    """Stock of n items of one product along demand paths, over each item's protection interval.
 
     Attributes:
-        spare: (n,) units that are on hand and that 19 of 20 demand paths leave untouched.
-        given_up: (n,) money that a spare unit is worth where it is: its share of what the twentieth path would lose.
-        missing: (n,) units that at least half of the paths miss after `after`.
-        saved: (n,) money that one of them saves, on average over the paths.
+        items: those without a forecast neither spare nor miss anything.
+        sent: (n,) units that arrive of today's order.
+        lowest: (n, n_paths) least stock at the end of a period, units.
+        short: (n, n_paths, periods) units of demand that stock does not meet; 0 after the interval.
     """
 
-    spare: Floats
-    given_up: Floats
-    missing: Floats
-    saved: Floats
+    items: Items
+    sent: Floats
+    lowest: Floats
+    short: Floats
+
+    def spare(self) -> Movable:
+        """Units on hand that 19 of 20 paths leave untouched; a unit's worth is its share of what the others lose."""
+        left = np.maximum(self.items.state.on_hand - self.items.terms.min_stock, 0.0)
+        units = np.floor(np.minimum(np.quantile(self.lowest, SAFE, axis=1, method="lower"), left))
+        units = np.where(self.items.known, units, 0.0)
+        lost = np.maximum(units[:, None] - self.lowest, 0.0).mean(axis=1) / np.maximum(units, 1.0)
+        return Movable(units, self._shortage() * lost)
+
+    def missing(self, after: int) -> Movable:
+        """Units that at least half of the paths miss from `after` periods on; a unit's worth is what it saves."""
+        terms, missed = self.items.terms, self.short[:, :, after:].sum(axis=2)
+        most = np.where(np.isnan(terms.max_stock), np.inf, terms.max_stock)
+        room = np.maximum(most - self.items.state.inventory_position - self.sent, 0.0)
+        units = np.floor(np.minimum(np.quantile(missed, NEEDED, axis=1, method="lower"), room))
+        units = np.where(self.items.known, units, 0.0)
+        met = np.minimum(missed, units[:, None]).mean(axis=1) / np.maximum(units, 1.0)
+        return Movable(units, self._shortage() * met)
+
+    def _shortage(self) -> Floats:
+        """(n,) money for a unit of demand that stock does not meet."""
+        terms = self.items.terms
+        return np.where(terms.lost_sales, terms.shortage_cost, terms.backorder_cost)
 
 
-def balance(items: Items, sent: Floats, after: Ints, settings: Settings) -> Balance:
-    """Play each item's stock along its demand paths over its protection interval.
+def play(items: Items, sent: Floats, settings: Settings) -> Played:
+    """Play each item's stock along its demand paths.
 
     Args:
-        items: n items; those without a forecast neither spare nor miss anything.
+        items: n items of one product.
         sent: (n,) units that arrive of today's order.
-        after: (n,) periods that pass before a transfer could be sold from; what is missed until then is lost.
         settings: of the demand paths.
     """
     terms, state = items.terms, items.state
@@ -52,20 +82,11 @@ def balance(items: Items, sent: Floats, after: Ints, settings: Settings) -> Bala
     rows = np.flatnonzero(terms.lead_time < periods)
     arrive[rows, terms.lead_time[rows]] += sent[rows]
     stock = np.repeat(np.maximum(state.on_hand - state.backorders, 0.0)[:, None], paths.shape[1], axis=1)
-    lowest, missed = stock.copy(), np.zeros_like(stock)
+    lowest, short = stock.copy(), np.zeros_like(paths)
     for t in range(periods):
         inside = (t < interval)[:, None]
         stock = stock + arrive[:, t : t + 1]
-        short = np.maximum(paths[:, :, t] - stock, 0.0)
+        short[:, :, t] = np.where(inside, np.maximum(paths[:, :, t] - stock, 0.0), 0.0)
         stock = np.maximum(stock - paths[:, :, t], 0.0)
         lowest = np.where(inside, np.minimum(lowest, stock), lowest)
-        missed += np.where(inside & (t >= after)[:, None], short, 0.0)
-    worth = np.where(terms.lost_sales, terms.shortage_cost, terms.backorder_cost)
-    left = np.maximum(state.on_hand - terms.min_stock, 0.0)
-    spare = np.floor(np.minimum(np.quantile(lowest, SAFE, axis=1, method="lower"), left))
-    room = np.where(np.isnan(terms.max_stock), np.inf, terms.max_stock) - state.inventory_position - sent
-    missing = np.floor(np.minimum(np.quantile(missed, NEEDED, axis=1, method="lower"), np.maximum(room, 0.0)))
-    spare, missing = np.where(items.known, spare, 0.0), np.where(items.known, missing, 0.0)
-    lost = np.maximum(spare[:, None] - lowest, 0.0).mean(axis=1) / np.maximum(spare, 1.0)
-    met = np.minimum(missed, missing[:, None]).mean(axis=1) / np.maximum(missing, 1.0)
-    return Balance(spare, worth * lost, missing, worth * met)
+    return Played(items, sent, lowest, short)
