@@ -236,3 +236,19 @@ def test_stages_stand_for_the_run_even_where_another_run_made_them(tmp_path: Pat
     assert [(row["stage"], row["run_id"]) for row in rows] == [
         ("sources", sample.RUN), ("forecast", sample.RUN), ("publish", "later"),
     ]  # fmt: skip
+
+
+def test_the_title_of_shipments_counts_every_lane_not_only_those_shown(tmp_path: Path):
+    root = sample.build(tmp_path / "w")
+    first = open_warehouse(root).rows("SELECT * FROM shipments WHERE kind = 'distribution'")[0]
+    plain = {name: value for name, value in first.items() if name != "run_id"}
+    lanes = [{**plain, "target_id": f"S{k:04d}", "asked": 10.0, "sent": 10.0} for k in range(data.LONG_TABLE)]
+    cut = {**plain, "target_id": "S9999", "asked": 2000.0, "sent": 0.0}
+    moved = {**plain, "source_id": "S0000", "target_id": "S0001", "kind": "transfer", "saving": 125.0}
+    sample.write(root, "shipments", [*lanes, cut, moved])
+    text = render(open_warehouse(root), sample.config(root))
+    assert "50.0\u00a0% of the units that places order from each other can be sent" in text
+    assert re.search(r"transfers save [^<]*125", text)
+    assert "By lane, 200 of 202" in text
+    sample.write(root, "shipments", [moved])
+    assert "No place orders from another on" in render(open_warehouse(root), sample.config(root))

@@ -148,10 +148,16 @@ def order_lines(house: Warehouse, limit: int) -> list[Row]:
     )
 
 
-def shipments(house: Warehouse, limit: int) -> tuple[list[Row], list[Row]]:
-    """(by lane, single lines: those that are cut most and those that save most first) of what leaves tomorrow."""
+def shipments(house: Warehouse, limit: int) -> tuple[Row, list[Row], list[Row]]:
+    """(all together, by lane, single lines: cut most and saving most first) of what leaves tomorrow; empty: nothing."""
     if not house.has("shipments_today"):
-        return [], []
+        return {}, [], []
+    total = house.rows(
+        "SELECT count(DISTINCT (source_id, target_id, kind)) AS lanes, min(ship_date) AS ship_date, "
+        "coalesce(sum(asked) FILTER (WHERE kind <> 'transfer'), 0) AS asked, "
+        "coalesce(sum(sent) FILTER (WHERE kind <> 'transfer'), 0) AS sent, "
+        "coalesce(sum(saving), 0) AS saving FROM shipments_today"
+    )[0]
     by_lane = house.rows(
         "SELECT source_id, target_id, kind, count(*) AS lines, sum(asked) AS asked, sum(sent) AS sent, "
         "sum(cost) AS cost, sum(saving) AS saving FROM shipments_today GROUP BY source_id, target_id, kind "
@@ -163,7 +169,7 @@ def shipments(house: Warehouse, limit: int) -> tuple[list[Row], list[Row]]:
         "source_id, target_id, product_id LIMIT ?",
         [limit],
     )
-    return by_lane, lines
+    return total, by_lane, lines
 
 
 def solves(house: Warehouse) -> tuple[list[Row], list[Row]]:

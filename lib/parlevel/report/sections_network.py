@@ -14,15 +14,16 @@ SHOWN = 40
 
 def shipments(house: Warehouse, cfg: Config, say: Words) -> Section | None:
     """What leaves tomorrow; no section where places do not supply each other."""
-    by_lane, rows = data.shipments(house, SHOWN)
+    total, by_lane, rows = data.shipments(house, SHOWN)
     if not by_lane:
         return None
-    asked = sum(row["asked"] for row in by_lane if row["kind"] != "transfer")
-    sent = sum(row["sent"] for row in by_lane if row["kind"] != "transfer")
-    saving = sum(row["saving"] or 0.0 for row in by_lane)
     out = Section("shipments", "Shipments", "What leaves one place for another")
-    part = f"{share(sent / asked)} of the units that places order from each other" if asked else "Nothing ordered"
-    out.title = f"{part} can be sent on {day(rows[0]['ship_date'])}; transfers save {say.money(saving)}"
+    leaves, saved = day(total["ship_date"]), say.money(total["saving"])
+    if total["asked"]:
+        part = f"{share(total['sent'] / total['asked'])} of the units that places order from each other"
+        out.title = f"{part} can be sent on {leaves}; transfers save {saved}"
+    else:
+        out.title = f"No place orders from another on {leaves}; transfers save {saved}"
     out.lead = (
         "Warehouses and plants are asked for what the places below them order; one that has less than that shares it "
         "fairly, in whole cases, and the order lines say so. Transfers move what one place can spare to another that "
@@ -33,7 +34,8 @@ def shipments(house: Warehouse, cfg: Config, say: Words) -> Section | None:
          say.money(r["cost"]), say.money(r["saving"]) if r["saving"] is not None else ""]
         for r in by_lane
     ]  # fmt: skip
-    out.blocks.append(table("from|to|kind|#lines|#asked|#sent|#!cost|#saving", body, "By lane"))
+    title = f"By lane, {len(body)} of {number(total['lanes'])}" if len(body) < total["lanes"] else "By lane"
+    out.blocks.append(table("from|to|kind|#lines|#asked|#sent|#!cost|#saving", body, title))
     lines = [
         [r["source_id"], r["target_id"], r["name"] or r["product_id"], r["kind"], units(r["asked"]), units(r["sent"]),
          r["reason"]]
