@@ -14,6 +14,7 @@ stayed too small.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -53,36 +54,50 @@ def fill(
         with_stock: whether a row or price counts stock.
         opened: (h,) each: steps at which orders are placed, for choices made from none.
     """
-    allowed = batch.allowed()
+    work = _Filling(master, columns, batch, batch.allowed(), charges, with_stock)
+    found = [work.settle(chosen)]
+    for steps in opened:
+        placed, turns = without_orders(columns, chosen), _by_use(master, columns, batch.n)
+        for who in (*turns[:FIRST, None], turns[FIRST:]):
+            placed = work.place(placed, who, steps) if len(who) else placed
+        found.append(work.settle(repair(master, columns, placed)))
+    return min(found, key=lambda each: master.value(columns, each))
 
-    def cut(room: Floats, lowest: Floats, may: Bools) -> None:
-        units = fitted(_cheapest(columns, batch.n), room, lowest, may, batch.terms)
-        stock = batch.expected_stock(units) if with_stock else None
-        cost = batch.appraise(units) + charges(units, stock)
-        columns.add(make_columns(master.rows, batch.terms, units, cost, stock))
 
-    def rounds(chosen: Ints) -> Ints:
+@dataclass(frozen=True)
+class _Filling:
+    """What all choices of a group are filled with; see `fill`. Plans that are made are added to the columns."""
+
+    master: Master
+    columns: Columns
+    batch: Batch
+    allowed: Bools
+    charges: Charges
+    with_stock: bool
+
+    def settle(self, chosen: Ints) -> Ints:
+        """(n,) a choice that costs no more, once no plan cut to the room that it leaves lowers its cost."""
         for _ in range(ROUNDS):
-            cut(*_room(master, columns, chosen, batch), allowed)
-            better = improve(master, columns, chosen, SWAPS)
+            self._cut(*_room(self.master, self.columns, chosen, self.batch), self.allowed)
+            better = improve(self.master, self.columns, chosen, SWAPS)
             if np.array_equal(better, chosen):
                 break
             chosen = better
         return chosen
 
-    def place(chosen: Ints, who: Ints, steps: Bools) -> Ints:
-        room = _room(master, columns, chosen, batch)[0]
-        cut(room, np.zeros_like(room), allowed & steps)
-        fits = (columns.units <= np.where(steps, room, 0.0)[columns.item] + SLACK).all(axis=1)
-        return cheapest_of(columns, fits & np.isin(columns.item, who), chosen)
+    def place(self, chosen: Ints, who: Ints, steps: Bools) -> Ints:
+        """(n,) the choice in which items `who` take their best plan that fits the room and orders at `steps` alone."""
+        room = _room(self.master, self.columns, chosen, self.batch)[0]
+        self._cut(room, np.zeros_like(room), self.allowed & steps)
+        fits = (self.columns.units <= np.where(steps, room, 0.0)[self.columns.item] + SLACK).all(axis=1)
+        return cheapest_of(self.columns, fits & np.isin(self.columns.item, who), chosen)
 
-    found = [rounds(chosen)]
-    for steps in opened:
-        placed, turns = without_orders(columns, chosen), _by_use(master, columns, batch.n)
-        for who in (*turns[:FIRST, None], turns[FIRST:]):
-            placed = place(placed, who, steps) if len(who) else placed
-        found.append(rounds(repair(master, columns, placed)))
-    return min(found, key=lambda each: master.value(columns, each))
+    def _cut(self, room: Floats, lowest: Floats, may: Bools) -> None:
+        """Add the items' cheapest plans, cut as `fitted` does."""
+        units = fitted(_cheapest(self.columns, self.batch.n), room, lowest, may, self.batch.terms)
+        stock = self.batch.expected_stock(units) if self.with_stock else None
+        cost = self.batch.appraise(units) + self.charges(units, stock)
+        self.columns.add(make_columns(self.master.rows, self.batch.terms, units, cost, stock))
 
 
 def opened(master: Master, gates: Floats, thresholds: Sequence[float], horizon: int) -> list[Bools]:
