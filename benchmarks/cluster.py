@@ -2,10 +2,11 @@
 
     python benchmarks/cluster.py --series 1000 --days 400 [--json FILE]
 
-Every run is `spark-submit jobs/run_all.py` on generated data, with the package shipped as it is to a real cluster; a
-worker is one executor of one core. Times are the stages' own, from the run log, so that the start of the daemons and
-of the driver is left out. In the last run a worker and its executor are killed (SIGKILL) while train works; the tables
-must equal those of the run in peace, but for columns that a clock fills.
+Every run is `spark-submit jobs/run_all.py` on generated data, with the package shipped as it is to a real cluster. A
+worker is one executor of one core: on Linux it is kept, with its Python processes, to a core of its own, since Spark
+alone counts tasks and would let one worker fill two cores. Times are the stages' own, from the run log, so that the
+start of the daemons and of the driver is left out. In the last run a worker and its executor are killed (SIGKILL) while
+train works; the tables must equal those of the run in peace, but for columns that a clock fills.
 """
 
 from __future__ import annotations
@@ -87,7 +88,7 @@ def job(asked: argparse.Namespace, folder: Path, package: Path, workers: int, *,
     hidden.mkdir()
     path = standalone.without_checkout(hidden)
     with ExitStack() as stack:
-        running = stack.enter_context(standalone.cluster(folder, workers))
+        running = stack.enter_context(standalone.cluster(folder, workers, pinned=True))
         spark = ["--master", running.master, "--driver-memory", "1g", "--executor-memory", "1g"]
         spark += ["--executor-cores", "1", "--total-executor-cores", str(workers), "--py-files", str(package)]
         spark += ["--jars", ",".join(str(jar) for jar in jars.classpath())]

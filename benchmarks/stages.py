@@ -46,7 +46,9 @@ def settings(folder: Path, series: int, days: int, sets: Sequence[str] = ()) -> 
     ]
 
 
-def run_stages(cfg: Config, folder: Path, rows: int, stages: Sequence[str] | None = None) -> list[StageCost]:
+def run_stages(
+    cfg: Config, folder: Path, rows: int, stages: Sequence[str] | None = None, force: bool = True
+) -> list[StageCost]:
     """Run stages as `parlevel run` does and say what each cost, with its session's start in a row of its own.
 
     Args:
@@ -54,6 +56,7 @@ def run_stages(cfg: Config, folder: Path, rows: int, stages: Sequence[str] | Non
         folder: where Spark's event log goes.
         rows: series x periods, for the rate.
         stages: which; default all.
+        force: compute also what did not change.
     """
     log = folder / "events"
     log.mkdir(parents=True, exist_ok=True)
@@ -77,7 +80,7 @@ def run_stages(cfg: Config, folder: Path, rows: int, stages: Sequence[str] | Non
 
     spans: list[tuple[float, float]] = []
     try:
-        run(spark, cfg, stages=stages, force=True, on_event=watch)
+        run(spark, cfg, stages=stages, force=force, on_event=watch)
     finally:
         spark.stop()
     for cost, (began, ended) in zip(costs[1:], spans, strict=True):

@@ -15,6 +15,7 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import pyspark
@@ -53,8 +54,12 @@ def free_port() -> int:
 
 
 @contextmanager
-def cluster(folder: Path, workers: int = 2) -> Iterator[Cluster]:
-    """A master and workers of one core each; all gone when the block ends, however it ends."""
+def cluster(folder: Path, workers: int = 2, pinned: bool = False) -> Iterator[Cluster]:
+    """A master and workers of one core each; all gone when the block ends, however it ends.
+
+    Spark counts tasks, not cores: a worker's JVM and its Python processes take all that the machine has. `pinned`
+    keeps each worker to a core of its own (Linux).
+    """
     port, web = free_port(), free_port()
     found = Cluster(f"spark://127.0.0.1:{port}", f"http://127.0.0.1:{web}")
     address = ["--host", "127.0.0.1", "--port"]
@@ -64,17 +69,18 @@ def cluster(folder: Path, workers: int = 2) -> Iterator[Cluster]:
         for number in range(workers):
             space = [str(free_port()), "--webui-port", str(free_port()), "--work-dir", str(folder / f"work{number}")]
             size = ["--cores", "1", "--memory", "2g"]
-            found.workers.append(
-                stack.enter_context(daemon(folder, "worker.Worker", *address, *space, *size, found.master))
-            )
+            command = [*address, *space, *size, found.master]
+            core = number if pinned else None
+            found.workers.append(stack.enter_context(daemon(folder, "worker.Worker", *command, core=core)))
         wait(folder, f"{workers} workers", lambda: found.alive() == workers)
         yield found
 
 
 @contextmanager
-def daemon(folder: Path, name: str, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
-    """One daemon of the cluster."""
-    with background(folder, [str(SPARK_HOME / "bin" / "spark-class"), f"{CLASSES}.{name}", *arguments]) as process:
+def daemon(folder: Path, name: str, *arguments: str, core: int | None = None) -> Iterator[subprocess.Popen[bytes]]:
+    """One daemon of the cluster, kept with all that it starts to one core (0, 1, ...) if `core` says so."""
+    command = [str(SPARK_HOME / "bin" / "spark-class"), f"{CLASSES}.{name}", *arguments]
+    with background(folder, command, core=core) as process:
         yield process
 
 
@@ -112,12 +118,14 @@ def connect_server(folder: Path) -> Iterator[str]:
 
 
 @contextmanager
-def background(folder: Path, command: list[str], **more: str) -> Iterator[subprocess.Popen[bytes]]:
+def background(
+    folder: Path, command: list[str], core: int | None = None, **more: str
+) -> Iterator[subprocess.Popen[bytes]]:
     """A process that dies with the block, with what it started, and with this process; its log is daemons.log."""
     with (folder / "daemons.log").open("a") as log:
         process = subprocess.Popen(
             command, env=environment(**more), stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=folder,
-            start_new_session=True, preexec_fn=die_with_parent,
+            start_new_session=True, preexec_fn=partial(prepare, core),
         )  # fmt: skip
         try:
             yield process
@@ -130,10 +138,13 @@ def background(folder: Path, command: list[str], **more: str) -> Iterator[subpro
                     continue
 
 
-def die_with_parent() -> None:
-    """Ask Linux to end a daemon when the test process is killed."""
+def prepare(core: int | None) -> None:
+    """In a daemon before it starts: ask Linux to end it when the test process is killed; keep to a core."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(1, signal.SIGTERM)
+        if core is not None:
+            mine = sorted(os.sched_getaffinity(0))
+            os.sched_setaffinity(0, {mine[core % len(mine)]})
 
 
 def environment(**more: str) -> dict[str, str]:
