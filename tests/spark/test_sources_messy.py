@@ -47,6 +47,8 @@ def read(spark: SparkSession, kind: str, texts: list[str], **options: Any) -> li
 def test_money_late_minus_signs_and_brackets_are_read(spark: SparkSession) -> None:
     texts = ["$3.50", "-$3", "12-", "(4.5)", "7 €", "1e2", ".5", "$", "1-2", "1,5"]
     assert read(spark, "double", texts) == [3.5, -3.0, -12.0, -4.5, 7.0, 100.0, 0.5, None, None, None]
+    texts = ["($3.50)", "$(7)", "(3.5 €)", "12$)", "($", "(5"]
+    assert read(spark, "double", texts) == [-3.5, -7.0, -3.5, None, None, None]
 
 
 def test_thousands_are_parted_as_configured(spark: SparkSession) -> None:

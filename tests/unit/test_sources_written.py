@@ -58,6 +58,7 @@ def test_a_number_is_tidied() -> None:
     assert [tidy(text) for text in ("(3.50)", "12,5-", "$ 4", "5 €", "-£7", "1-2")] == [
         "-3.50", "-12,5", "4", "5", "-7", "1-2",
     ]  # fmt: skip
+    assert [tidy(text) for text in ("($1,250.00)", "$(7)", "(3,50 €)", "12$)")] == ["-1,250.00", "-7", "-3,50", "12)"]
 
 
 @pytest.mark.parametrize(

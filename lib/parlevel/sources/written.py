@@ -9,7 +9,7 @@ from datetime import datetime
 NUMBER = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$"
 # What is taken off before a text is read as a number, in the regular expressions that Python and Java share:
 # a sign of money, and a minus that stands behind the number (SAP) or as brackets (book-keeping).
-MONEY = r"^([+-]?)\s*[$€£]\s*|\s*[$€£]$"
+MONEY = r"^([+-]?\(?)\s*[$€£]\s*|\s*[$€£](?=\)?$)"
 MINUS = r"^\(([\d.,' ]+)\)$|^(\d[\d.,' ]*)-$"
 BLANKS = "\u00a0\u202f"  # part thousands like a blank does
 # 1.234 cannot be a plain number where the comma is the decimal mark, and is no decimal either.
