@@ -151,8 +151,7 @@ class Synthetic(Cached):
         return self.keep(packed)
 
     def _names(self) -> dict[str, Column]:
-        item = F.concat(F.lit("P"), F.lpad(F.col("product").cast("string"), 6, "0"))
-        store = F.concat(F.lit("S"), F.lpad(F.col("store").cast("string"), 3, "0"))
+        item, store = F.format_string("P%06d", "product"), F.format_string("S%03d", "store")
         return {"series_id": F.concat_ws("@", item, store), "product_id": item, "location_id": store}
 
     def _day(self, step: Column) -> Column:

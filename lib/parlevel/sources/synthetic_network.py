@@ -14,12 +14,6 @@ CASES = 2.0  # cases of a store in one of its warehouse
 MOVE, HELP = 0.02, 0.05  # money a unit: warehouse to store, store to store
 
 
-def warehouse(number: Column | int) -> Column:
-    """Name of a warehouse."""
-    value = F.lit(number) if isinstance(number, int) else number
-    return F.concat(F.lit("W"), F.lpad(value.cast("string"), 2, "0"))
-
-
 def nodes(packed: DataFrame, product: Column, warehouses: int, as_of: Column, days: float, seed: int) -> DataFrame:
     """Contract `nodes`: each product in each warehouse that supplies a store which sells it.
 
@@ -46,7 +40,7 @@ def nodes(packed: DataFrame, product: Column, warehouses: int, as_of: Column, da
     case = CASES * F.col("case")
     interval = F.col("lead_time") + F.col("review_period")
     cost = F.round(F.col("unit_price") * 0.7, 4)
-    location = warehouse(F.col("place"))
+    location = F.format_string("W%02d", "place")
     return contract_frame(
         made,
         "nodes",
