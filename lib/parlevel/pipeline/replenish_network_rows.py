@@ -7,9 +7,9 @@ from pyspark.sql import functions as F
 
 from parlevel.config import Config
 from parlevel.domain.replenish.network.levels import place_levels
-from parlevel.domain.replenish.network.sharing import TRANSFER
 from parlevel.domain.replenish.packed import NUMBERS, PACKED, WHOLE
 from parlevel.pipeline.replenish_rows import season_steps
+from parlevel.pipeline.sources_lanes import best_way, carries, supply_ways, transfer_ways
 from parlevel.spark.periods import period_index
 
 OUTSIDE = 10**6
@@ -48,33 +48,26 @@ def with_ways(items: DataFrame, lanes: DataFrame) -> DataFrame:
     Returns: `items`, `WAYS`, `source_interval` (protection interval of the node, periods) and `helps` (a transfer lane
         leads from it).
     """
-    interval = F.col("lead_time") + F.coalesce(F.greatest("review_period", F.when(_has_days(), 7)), "review_period")
+    days = F.when(F.col("order_weekdays").isNotNull(), 7)
     nodes = items.where("is_node").select(
-        F.col("series_id").alias("source_item"), F.col("product_id"), F.col("location_id").alias("supplier_id"),
-        interval.alias("source_interval"), _available().alias("source_available"),
+        F.col("series_id").alias("source_item"), "product_id", F.col("location_id").alias("supplier_id"),
+        (F.col("lead_time") + F.greatest("review_period", days)).alias("source_interval"),
+        _available().alias("source_available"),
     )  # fmt: skip
     fed = items.join(nodes, ["product_id", "supplier_id"], "left")
-    supply = lanes.where(F.col("kind") != TRANSFER).select(
-        F.col("source_id").alias("supplier_id"), F.col("target_id").alias("location_id"),
-        F.col("product_id").alias("_product"), "units", F.col("kind").alias("lane_kind"),
-        F.col("unit_cost").alias("lane_cost"), F.col("capacity").alias("lane_capacity"),
-    )  # fmt: skip
-    own = F.col("_product").isNull() | (F.col("_product") == F.col("product_id"))
-    ways = F.struct(_rank().alias("rank"), "units", "lane_kind", "lane_cost", "lane_capacity")
     best = (
         fed.where("source_item IS NOT NULL")
-        .select("series_id", "product_id", "supplier_id", "location_id")
-        .join(supply, ["supplier_id", "location_id"])
-        .where(own)
+        .select("series_id", "product_id", F.col("supplier_id").alias("source_id"), "location_id")
+        .join(supply_ways(lanes), ["source_id", "location_id"])
+        .where(carries())
         .groupBy("series_id")
-        .agg(F.min(ways).alias("_way"))
-        .select("series_id", "_way.units", "_way.lane_kind", "_way.lane_cost", "_way.lane_capacity")
-    )
+        .agg(best_way().alias("way"))
+        .select(
+            "series_id", "way.units", F.col("way.kind").alias("lane_kind"), F.col("way.unit_cost").alias("lane_cost"),
+            F.col("way.capacity").alias("lane_capacity"),
+        )
+    )  # fmt: skip
     return _with_helpers(fed.join(best, "series_id", "left"), lanes)
-
-
-def _has_days() -> Column:
-    return F.col("order_weekdays").isNotNull()
 
 
 def _available() -> Column:
@@ -87,30 +80,20 @@ def _available() -> Column:
     return F.col("on_hand") + due - F.col("backorders")
 
 
-def _rank() -> Column:
-    """Lanes of one product first, then the cheapest and the fastest."""
-    return F.struct(F.col("_product").isNull().alias("general"), F.col("lane_cost").alias("cost"))
-
-
 def _with_helpers(items: DataFrame, lanes: DataFrame) -> DataFrame:
     """Items with the transfer lanes that lead to them, and whether one leads from them."""
-    ways = lanes.where(F.col("kind") == TRANSFER).select(
-        F.col("source_id").alias("_from"), F.col("target_id").alias("location_id"),
-        F.col("product_id").alias("_product"), F.coalesce("lead_time", F.lit(0)).alias("_lead"),
-        F.col("unit_cost").alias("_cost"), F.col("capacity").alias("_capacity"),
-    )  # fmt: skip
-    own = F.col("_product").isNull() | (F.col("_product") == F.col("product_id"))
-    senders = items.select(F.col("series_id").alias("helper"), "product_id", F.col("location_id").alias("_from"))
-    targets = items.select("series_id", "product_id", "location_id").join(F.broadcast(ways), "location_id").where(own)
-    one = F.struct(F.col("_product").isNull().alias("general"), F.col("_cost").alias("cost"), "_lead", "_capacity")
-    pairs = targets.join(senders, ["product_id", "_from"]).groupBy("series_id", "helper").agg(F.min(one).alias("way"))
+    ways = F.broadcast(transfer_ways(lanes))
+    targets = items.select("series_id", "product_id", "location_id").join(ways, "location_id").where(carries())
+    senders = items.select(F.col("series_id").alias("helper"), "product_id", F.col("location_id").alias("source_id"))
+    helping = targets.join(senders, ["product_id", "source_id"])
+    pairs = helping.groupBy("series_id", "helper").agg(best_way().alias("way"))
     listed = pairs.groupBy("series_id").agg(F.array_sort(F.collect_list(F.struct("helper", "way"))).alias("_h"))
     told = listed.select(
         "series_id",
         F.transform("_h", lambda h: h["helper"]).alias("helpers"),
-        F.transform("_h", lambda h: h["way"]["_lead"]).alias("helper_lead"),
-        F.transform("_h", lambda h: h["way"]["cost"]).alias("helper_cost"),
-        F.transform("_h", lambda h: h["way"]["_capacity"]).alias("helper_capacity"),
+        F.transform("_h", lambda h: h["way"]["lead_time"]).alias("helper_lead"),
+        F.transform("_h", lambda h: h["way"]["unit_cost"]).alias("helper_cost"),
+        F.transform("_h", lambda h: h["way"]["capacity"]).alias("helper_capacity"),
     )
     helps = pairs.select(F.col("helper").alias("series_id")).distinct().withColumn("_helps", F.lit(True))
     joined = items.join(told, "series_id", "left").join(helps, "series_id", "left")
@@ -131,6 +114,6 @@ def with_passes(items: DataFrame) -> DataFrame:
     fed = items.where("source_item IS NOT NULL")
     pairs = fed.select("supplier_id", "location_id").distinct().collect()  # bounded: pairs of places
     levels = place_levels((row["supplier_id"], row["location_id"]) for row in pairs)
-    known = items.sparkSession.createDataFrame([*levels.items(), ("", 0)], "location_id string, _level int")
+    known = items.sparkSession.createDataFrame(list(levels.items()), "location_id string, _level int")
     number = F.when(F.col("source_item").isNull(), F.lit(OUTSIDE)).otherwise(F.col("_level"))
     return items.join(F.broadcast(known), "location_id", "left").withColumn("pass", number).drop("_level")

@@ -82,7 +82,7 @@ def _as_typed(name: str, df: DataFrame) -> DataFrame:
 
 def _write_given(tables: Tables, frames: Mapping[str, DataFrame]) -> dict[str, int]:
     """Write what the source gives, and products and locations drawn from series where it gives none."""
-    counts = {name: _write(tables, name, frames[name]) for name in ("series", "sales")}
+    counts = tables.write_all({name: frames[name] for name in ("series", "sales")}, files=dict.fromkeys(ONE_FILE, 1))
     for name, count in counts.items():
         if not count:
             raise DataError(
@@ -97,11 +97,9 @@ def _write_given(tables: Tables, frames: Mapping[str, DataFrame]) -> dict[str, i
         ),
         **{name: rows_frame(tables.spark, name, []) for name in ("prices", "promotions", "calendar")},
     }
-    for name, default in defaults.items():
-        counts[name] = _write(tables, name, frames.get(name, default))
-    for table in of_stage("sources"):
-        if table.optional and table.name in frames and table.name not in NETWORK:
-            counts[table.name] = _write(tables, table.name, frames[table.name])
+    further = [table.name for table in of_stage("sources") if table.optional and table.name not in NETWORK]
+    others = {**defaults, **{name: frames[name] for name in (*defaults, *further) if name in frames}}
+    counts |= tables.write_all(others, files=dict.fromkeys(ONE_FILE, 1))
     return counts
 
 
@@ -113,15 +111,18 @@ def _write_ruled(tables: Tables, given: Mapping[str, DataFrame], cutoff: date, s
     with Scratch(tables.spark, cfg, "sources-rules") as scratch:
         profiles = scratch.keep(suppliers.assign(known, cfg))
         terms = assumed.supply_terms(profiles, cfg)
-        whole = complete.terms(given.get("supply_terms"), terms)
-        whole = write_network(tables, given, whole, cutoff, cfg.calendar.period, scratch)
-        _write(tables, "supply_terms", complete.set_for_all(whole, cfg.source.terms))
+        whole = complete.set_for_all(complete.terms(given.get("supply_terms"), terms), cfg.source.terms)
+        # lanes last: they are checked against the terms that are written
+        _write(tables, "supply_terms", write_network(tables, given, whole, cutoff, cfg.calendar.period, scratch))
         terms = tables.read("supply_terms")
         check_terms(terms, cfg.calendar.period)  # before the rules of stock and limits divide by them
         stock = assumed.inventory(profiles, terms, cutoff, cfg)
-        _write(tables, "inventory", complete.stock(given.get("inventory"), stock, cutoff))
         limits = given.get("resources")
-        _write(tables, "resources", assumed.resources(profiles, terms, cfg) if limits is None else limits)
+        ruled = {
+            "inventory": complete.stock(given.get("inventory"), stock, cutoff),
+            "resources": assumed.resources(profiles, terms, cfg) if limits is None else limits,
+        }
+        tables.write_all(ruled, files=1)
     ends = period_index(F.lit(cutoff), cfg.calendar.period)
     check_stock(read("inventory"), ends, cfg.calendar.period)
     buyers, places = and_nodes(tables, terms, "supplier_id"), and_nodes(tables, read("series"), "location_id")

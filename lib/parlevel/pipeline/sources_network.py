@@ -11,6 +11,7 @@ from pyspark.sql import functions as F
 from parlevel.domain.replenish.network.levels import place_levels
 from parlevel.domain.replenish.network.sharing import TRANSFER
 from parlevel.errors import DataError
+from parlevel.pipeline.sources_lanes import best_way, carries, supply_ways
 from parlevel.pipeline.sources_terms import check_stock, check_terms, refuse, refuse_broken
 from parlevel.schemas import contract
 from parlevel.sources.base import contract_frame, rows_frame
@@ -21,6 +22,7 @@ from parlevel.spark.tables import Tables
 INSIDE = ("distribution", TRANSFER)  # from a place with stock
 OUTSIDE = ("procurement",)  # from a supplier
 KINDS = (*OUTSIDE, "production", *INSIDE)
+LIMITED = "lanes.capacity is for what places send; a supplier's is a row of resources, kind inbound"
 # What a node has where its source does not say.
 PLAIN = {
     "backorders": 0.0, "lead_time_sd": 0.0, "review_period": 1, "min_order_qty": 0.0, "case_pack": 1.0,
@@ -43,28 +45,18 @@ def by_lane(terms: DataFrame, items: DataFrame, lanes: DataFrame, nodes: DataFra
     """
     places = nodes.select(F.col("location_id").alias("source_id")).distinct().withColumn("_place", F.lit(True))
     has = nodes.select(F.col("location_id").alias("source_id"), "product_id").distinct().withColumn("_has", F.lit(True))
-    supply = lanes.where(F.col("kind") != TRANSFER).select(
-        "source_id", F.col("target_id").alias("location_id"), F.col("product_id").alias("_product"),
-        F.col("unit_cost").alias("_cost"), F.col("lead_time").alias("_lead"),
-    )  # fmt: skip
-    own = F.col("_product").isNull() | (F.col("_product") == F.col("product_id"))
     ways = (
         items.select(key, "product_id", "location_id")
-        .join(F.broadcast(supply), "location_id")
-        .where(own)
+        .join(F.broadcast(supply_ways(lanes)), "location_id")
+        .where(carries())
         .join(F.broadcast(places), "source_id", "left")
         .join(has, ["source_id", "product_id"], "left")
         .where("_place IS NULL OR _has")
     )
-    order = F.struct(
-        F.col("_product").isNull().alias("general"), F.col("_cost").alias("cost"),
-        F.coalesce("_lead", F.lit(2**30)).alias("late"), F.col("source_id").alias("source"),
-        F.col("_lead").alias("lead"),
-    )  # fmt: skip
-    best = ways.groupBy(key).agg(F.min(order).alias("_way"))
+    best = ways.groupBy(key).agg(best_way().alias("_way"))
     values = {
-        "supplier_id": F.coalesce("_way.source", "supplier_id"),
-        "lead_time": F.coalesce("_way.lead", "lead_time"),
+        "supplier_id": F.coalesce("_way.source_id", "supplier_id"),
+        "lead_time": F.coalesce("_way.lead_time", "lead_time"),
     }
     return terms.join(best, key, "left").withColumns(values).drop("_way").select(*terms.columns)
 
@@ -142,12 +134,35 @@ def check_network(
     named = lanes.withColumn("lane", F.concat_ws(" > ", "source_id", "target_id", "product_id"))
     _check_lanes(named)
     _check_places(named, nodes, series)
-    fed = nodes.select("supplier_id", "location_id").unionByName(
-        terms.join(series, "series_id").select("supplier_id", "location_id")
+    items = nodes.select(F.col("node_id").alias("item"), "product_id", "location_id", "supplier_id").unionByName(
+        terms.join(series, "series_id").select(
+            F.col("series_id").alias("item"), "product_id", "location_id", "supplier_id"
+        )
     )
     inside = nodes.select(F.col("location_id").alias("supplier_id")).distinct()
-    pairs = fed.join(F.broadcast(inside), "supplier_id").distinct().collect()  # bounded: pairs of places
+    fed = items.join(F.broadcast(inside), "supplier_id")
+    pairs = fed.select("supplier_id", "location_id").distinct().collect()  # bounded: pairs of places
     place_levels((row["supplier_id"], row["location_id"]) for row in pairs)
+    _check_supply(fed, lanes, nodes)
+
+
+def _check_supply(fed: DataFrame, lanes: DataFrame, nodes: DataFrame) -> None:
+    """What a place of nodes supplies is there, and a lane says how it is sent."""
+    stock = nodes.select("product_id", F.col("location_id").alias("supplier_id"))
+    refuse(
+        fed.join(stock, ["product_id", "supplier_id"], "left_anti"),
+        "a place of nodes must have the products that it supplies",
+        "Add them to nodes, or name another supplier",
+        key="item",
+    )
+    ways = F.broadcast(supply_ways(lanes).withColumnRenamed("source_id", "supplier_id"))
+    sent = fed.join(ways, ["supplier_id", "location_id"]).where(carries()).select("item")
+    refuse(
+        fed.join(sent, "item", "left_anti"),
+        "what a place of nodes supplies must have a lane from it",
+        "Add the lane, or name another supplier",
+        key="item",
+    )
 
 
 def _check_nodes(nodes: DataFrame, series: DataFrame, end: Column, period: str) -> None:
@@ -171,8 +186,8 @@ def _check_nodes(nodes: DataFrame, series: DataFrame, end: Column, period: str) 
         key="node_id",
     )
     named = nodes.withColumnRenamed("node_id", "series_id")
-    check_terms(named, period)
-    check_stock(named, end, period)
+    check_terms(named, period, "nodes")
+    check_stock(named, end, period, "nodes")
 
 
 def _check_lanes(lanes: DataFrame) -> None:
@@ -190,9 +205,6 @@ def _check_lanes(lanes: DataFrame) -> None:
         "lanes.unit_cost must be >= 0 (money a unit)": no(F.col("unit_cost") >= 0),
         "lanes.units must be > 0, and 1 for a transfer": no((F.col("units") > 0) & alone),
         "lanes.capacity must be >= 0 (units a period)": no(F.coalesce("capacity", F.lit(0.0)) >= 0),
-        "lanes.capacity is for what places send; a supplier's is a row of resources, kind inbound": (
-            F.col("capacity").isNotNull() & kind.isin(*OUTSIDE)
-        ),
     }
     refuse_broken(lanes, rules, "Fix lanes", key="lane")
     twice = lanes.groupBy("lane", "kind").count().where("count > 1")
@@ -216,7 +228,8 @@ def _check_places(lanes: DataFrame, nodes: DataFrame, series: DataFrame) -> None
         refuse(every, f"lanes.{end} must be {what}", "Fix lanes, or add the place", key="lane")
         own = some.where("product_id IS NOT NULL").join(there.distinct(), [end, "product_id"], "left_anti")
         refuse(own, f"lanes.{end} must be {what} that has the lane's product", "Fix lanes, or add it", key="lane")
-    bought = lanes.where(F.col("kind").isin(*OUTSIDE)).join(
-        nodes.select(F.col("location_id").alias("source_id")).distinct(), "source_id", "left_semi"
-    )
+    places = nodes.select(F.col("location_id").alias("source_id")).distinct()
+    bought = lanes.where(F.col("kind").isin(*OUTSIDE)).join(places, "source_id", "left_semi")
     refuse(bought, "a lane from a place of nodes must be of kind distribution or production", "Fix lanes", key="lane")
+    limited = lanes.where((F.col("kind") != TRANSFER) & F.col("capacity").isNotNull())
+    refuse(limited.join(places, "source_id", "left_anti"), LIMITED, "Fix lanes", key="lane")

@@ -46,37 +46,39 @@ def _rules() -> dict[str, Column]:
     }
 
 
-def check_terms(terms: DataFrame, period: str) -> None:
+def check_terms(terms: DataFrame, period: str, table: str = "supply_terms") -> None:
     """Terms keep the rules of their contract.
 
     Args:
         terms: contract `supply_terms`.
         period: day, week or month.
+        table: where they stand.
 
     Raises:
         DataError: a rule is broken; names three series.
     """
-    refuse_broken(terms, _rules(), "Fix supply_terms")
+    refuse_broken(terms, _rules(), f"Fix {table}")
     if period != "day":
         some = terms.where(F.col("order_weekdays").isNotNull())
         refuse(some, "order_weekdays are for daily plans", f"Leave them null for plans by {period}")
 
 
-def check_stock(stock: DataFrame, ends: Column, period: str) -> None:
+def check_stock(stock: DataFrame, ends: Column, period: str, table: str = "inventory") -> None:
     """The stock is none below nothing, and of the end of the cutoff: an older one would order for served demand.
 
     Args:
         stock: contract `inventory`, and what `ends` reads.
         ends: index of the last period learnt from.
         period: day, week or month.
+        table: where it stands.
 
     Raises:
         DataError: a rule is broken; names three series.
     """
     late = stock.where(period_index(F.col("as_of"), period) != ends)
-    refuse(late, "inventory.as_of must be the last period learnt from", "Set calendar.cutoff, or take stock again")
+    refuse(late, f"{table}.as_of must be the last period learnt from", "Set calendar.cutoff, or take stock again")
     negative = stock.where(~(F.col("on_hand") >= 0) | ~(F.col("backorders") >= 0))
-    refuse(negative, "on_hand and backorders must be >= 0 (units)", "Fix inventory")
+    refuse(negative, "on_hand and backorders must be >= 0 (units)", f"Fix {table}")
 
 
 def check_resources(resources: DataFrame, terms: DataFrame, series: DataFrame) -> list[str]:

@@ -126,7 +126,7 @@ SOURCES = (
         ("units", "double!", "units that leave for one unit that arrives, > 0"),
         ("lead_time", "int", "periods from order to receipt; null: as the target's terms say", "periods"),
         ("unit_cost", "double!", "of moving one unit", "money / unit"),
-        ("capacity", "double", "of one product and period, on distribution and transfer lanes; null: no limit", "units"),
+        ("capacity", "double", "of one product and period, on lanes from places of nodes or series; null: no limit", "units"),
         optional=True,
     ),
     table(
