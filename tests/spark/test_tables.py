@@ -38,6 +38,30 @@ def test_a_run_replaces_its_own_slice_and_no_other(spark: SparkSession, cfg: Con
     assert {r.run_id for r in one.read_all("sales").collect()} == {"one", "two"}
 
 
+def test_several_tables_are_written_at_once(spark: SparkSession, cfg: Config) -> None:
+    tables = Tables(spark, cfg, "one", {})
+    products = spark.createDataFrame([("p",)], "product_id string").selectExpr(
+        "product_id", *(f"CAST(NULL AS {c.type}) AS {c.name}" for c in contract("products").data_columns[1:])
+    )
+    frames = {"sales": sales(spark, ("a", 1, 1.0), ("b", 1, 2.0)).repartition(2), "products": products}
+    assert tables.write_all(frames, files={"sales": 1}) == {"sales": 2, "products": 1} == tables.row_counts
+    assert len(list((Path(cfg.paths.warehouse) / "sales" / "run_id=one").glob("*.parquet"))) == 1
+    assert [row.product_id for row in tables.read("products").collect()] == ["p"]
+
+
+def test_of_tables_written_at_once_a_failing_one_stops_the_stage_and_no_other(
+    spark: SparkSession, cfg: Config, caplog: pytest.LogCaptureFixture
+) -> None:
+    tables = Tables(spark, cfg, "one", {})
+    with pytest.raises(SchemaError, match="'prices' must match"):
+        tables.write_all({"prices": spark.range(1), "sales": sales(spark, ("a", 1, 1.0)), "products": spark.range(1)})
+    assert tables.row_counts == {"sales": 1}
+    assert [record.args[0] for record in caplog.records if "could not be written" in record.msg] == [
+        "prices",
+        "products",
+    ]
+
+
 def test_a_reused_stage_is_read_from_the_run_that_made_it(spark: SparkSession, cfg: Config) -> None:
     Tables(spark, cfg, "maker", {}).write("sales", sales(spark, ("a", 1, 1.0)))
     reader = Tables(spark, cfg, "user", {"sources": "maker"})

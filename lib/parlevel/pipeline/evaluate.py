@@ -42,7 +42,7 @@ def run(tables: Tables, cfg: Config) -> str:
     if told := _as_played(tables, cfg):
         return told
     backtest, profile = tables.read("backtest"), tables.read("series_profile")
-    tables.write("accuracy", forecast_accuracy(backtest, profile), files=1)
+    frames = {"accuracy": forecast_accuracy(backtest, profile)}
     rows = simulation_rows(backtest, profile, basket_terms(tables, cfg), tables.read("panel"), cfg=cfg)
     rows = decided(tables, rows, cfg)
     n_series = profile.count()
@@ -51,13 +51,14 @@ def run(tables: Tables, cfg: Config) -> str:
     served = evaluate_service.settings(cfg, n_played)
     plays = {**own_plays(cfg), **{(each.entry, name): each for name, each in (varied | served).items()}}
     found = simulate(rows, plays, cfg.evaluate.segments, cfg=cfg)
-    tables.write("inventory_kpi", _frame(rows, "inventory_kpi", _kpi_rows(found)), files=1)
+    frames["inventory_kpi"] = _frame(rows, "inventory_kpi", _kpi_rows(found))
     if varied:
         curves = evaluate_frontier.rows([row for row in found if row["setting"] in varied], varied)
-        tables.write("frontier", _frame(rows, "frontier", curves), files=1)
+        frames["frontier"] = _frame(rows, "frontier", curves)
     if served or cfg.replenish.policy in MEASURES:
         reached = evaluate_service.rows(found, served, cfg)
-        tables.write("service", _frame(rows, "service", reached), files=1)
+        frames["service"] = _frame(rows, "service", reached)
+    tables.write_all(frames, files=1)
     drawn = f" (drawn from {n_series:,}: evaluate.max_series)" if n_played < n_series else ""
     return _report(tables, cfg) + drawn
 
@@ -71,9 +72,7 @@ def _as_played(tables: Tables, cfg: Config) -> str:
     measured = [table.name for table in of_stage("evaluate") if kept and kept.has(table.name)]
     if kept is None or "inventory_kpi" not in measured or kept.read("inventory_kpi").isEmpty():
         return ""
-    for name in measured:
-        if not kept.read(name).isEmpty():
-            tables.write(name, kept.read(name), files=1)
+    tables.write_all({name: kept.read(name) for name in measured if not kept.read(name).isEmpty()}, files=1)
     return f"{_report(tables, cfg)} (measured by run {kept.run_id}, which fitted the models)"
 
 

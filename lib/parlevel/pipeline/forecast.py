@@ -39,7 +39,7 @@ def run(tables: Tables, cfg: Config) -> str:
         frames = {name: pick(made, name, contract(name).data_columns) for name in KINDS}
         if cfg.forecast.reconcile != "none":
             frames["forecast"] = forecast_levels.run(frames["forecast"], tables, scratch, cfg)
-        counts = {name: tables.write(name, frame, files=8) for name, frame in frames.items()}
+        counts = tables.write_all(frames, files=8)
     _check_counts(n_series, counts, cfg)
     _check_failures(tables.read("failures"), n_series, counts["failures"], cfg)
     return _report(tables.read("forecast_status"), n_series, counts["failures"], cfg)

@@ -71,10 +71,9 @@ def run(tables: Tables, cfg: Config) -> str:
         parts = {name: pick(plan, name, contract(name).data_columns) for name in KINDS}
         if chain is not None:
             parts["plan_report"] = parts["plan_report"].unionByName(chain)
-        for name in KINDS:
-            tables.write(name, parts[name], files=4 if name != "plan_report" else 1)
         if network:
-            tables.write("shipments", network.shipments, files=1)
+            parts["shipments"] = network.shipments
+        tables.write_all(parts, files={**dict.fromkeys(KINDS, 4), "plan_report": 1, "shipments": 1})
     return _report(tables, n_series, network.n_nodes if network else 0)
 
 

@@ -81,10 +81,9 @@ def run(tables: Tables, cfg: Config) -> str:
     due = [size for size in sizes if size.group_id not in served]
     with Scratch(tables.spark, cfg, "train") as scratch:
         new = _fresh(rows, due, bool(served), scratch, cfg, clock) if due else {}
-        for name in names:
-            made = [each[name] for each in (old, new) if name in each]
-            if made:
-                tables.write(name, reduce(DataFrame.unionByName, made), files=8)
+        made = {name: [each[name] for each in (old, new) if name in each] for name in names}
+        whole = {name: reduce(DataFrame.unionByName, frames) for name, frames in made.items() if frames}
+        tables.write_all(whole, files=8)
     told = f"; models of run {kept.run_id} serve {len(sizes) - len(due):,} of them" if kept else ""
     return _report(tables.read("models"), len(sizes), cfg) + told
 

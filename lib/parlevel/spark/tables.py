@@ -10,8 +10,11 @@ says is read from its folder where that is a folder of this machine; elsewhere S
 from __future__ import annotations
 
 import json
+import logging
 import re
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from pathlib import Path
 
 from pyspark.sql import DataFrame, SparkSession
@@ -23,6 +26,11 @@ from parlevel.errors import DataError, SchemaError
 from parlevel.places import below, folder
 from parlevel.schemas import STAGES, Table, contract, of_stage
 from parlevel.spark.grouped import ddl
+
+log = logging.getLogger(__name__)
+
+WRITERS = 3
+"""Tables written at once."""
 
 # Readers outside Spark (delta-rs, DuckDB, Polars) do not know deletion vectors.
 PROPERTIES = "'delta.enableDeletionVectors' = 'false'"
@@ -136,6 +144,33 @@ class Tables:
         count = self._last_commit(name)[1]
         self.row_counts[name] = count
         return count
+
+    def write_all(
+        self, frames: Mapping[str, DataFrame], *, files: Mapping[str, int] | int | None = None
+    ) -> dict[str, int]:
+        """Replace this run's slices of several tables, some at a time: most of a small write is waiting for commits.
+
+        Args:
+            frames: table -> its rows, none made from another's table.
+            files: at most this many files, for all or by table.
+
+        Returns: table -> rows written.
+
+        Raises:
+            SchemaError: as in `write`. Where several fail, the first is raised, after all have ended.
+        """
+
+        def one(name: str) -> int:
+            most = files.get(name) if isinstance(files, Mapping) else files
+            return self.write(name, frames[name], files=most)
+
+        with ThreadPoolExecutor(WRITERS) as pool:
+            # a copy of the context each: log lines name the run and the stage
+            made = {name: pool.submit(copy_context().run, one, name) for name in frames}
+        for name, each in made.items():
+            if each.exception():
+                log.error("table %s could not be written: %s", name, each.exception())
+        return {name: each.result() for name, each in made.items()}
 
     def versions(self) -> dict[str, int]:
         """Delta version of every table read so far."""
