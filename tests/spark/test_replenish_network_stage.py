@@ -14,7 +14,7 @@ from stock_tables import CUTOFF, frame, limit, written
 from parlevel.config import load
 from parlevel.domain.replenish.output import USE
 from parlevel.pipeline import replenish
-from parlevel.pipeline.replenish_network import left_over
+from parlevel.pipeline.replenish_network import inside, left_over
 from parlevel.spark.tables import Tables
 
 pytestmark = pytest.mark.spark
@@ -120,6 +120,15 @@ def test_what_a_pass_used_of_a_limit_is_not_there_for_the_next(spark: SparkSessi
     ]
 
 
+def test_a_place_s_own_budget_holds_for_what_it_orders_inside(spark: SparkSession) -> None:
+    limits = frame(
+        spark, "resources",
+        [limit("all", "budget", "value", 1.0), limit("till", "budget", "value", 1.0, location_id="s0"),
+         limit("dc", "budget", "value", 1.0, supplier_id="dc"), limit("dock", "inbound", "units", 1.0)],
+    )  # fmt: skip
+    assert {r["resource_id"] for r in inside(limits).collect()} == {"till", "dc", "dock"}
+
+
 @pytest.mark.slow
 def test_only_what_is_bought_outside_needs_money_and_a_dock_counts_what_all_bring(
     spark: SparkSession, tmp_path: Path
@@ -159,6 +168,17 @@ def test_a_warehouse_with_plenty_changes_nothing_for_its_stores(spark: SparkSess
     assert sorted(map(str, stores.collect())) == sorted(map(str, one.read("order_plan").collect()))
     assert all(r["sent"] == r["asked"] for r in rows(tables, "shipments"))
     assert {r["order_qty"] for r in first(tables).values() if r["location_id"] == "dc"} == {0.0}
+
+
+@pytest.mark.slow
+def test_where_segments_choose_nodes_plan_by_what_all_series_chose(spark: SparkSession, tmp_path: Path) -> None:
+    auto = ("replenish.policy=auto", "replenish.choose_from=[base_stock, min_max]")
+    cfg = load(sets=[f"paths.warehouse={tmp_path}", *SETS, *auto])
+    tables = written(spark, cfg, network(spark, 14, 10.0))
+    replenish.run(tables, cfg)
+    best = {r["policy"] for r in rows(tables, "policy_choice") if r["segment"] == "all" and r["chosen"]}
+    assert {r["policy"] for r in rows(tables, "order_plan") if r["location_id"] == "dc"} == best
+    assert sum(r["order_qty"] for r in rows(tables, "order_plan") if r["location_id"] == "dc") > 0
 
 
 @pytest.mark.slow

@@ -65,10 +65,10 @@ def _enough(made: Sequence[Mapping[str, Any]], name: str) -> bool:
 
 
 def with_policies(rows: DataFrame, chosen: DataFrame, profile: DataFrame, cfg: Config) -> DataFrame:
-    """Packed rows with the policy of their segment; a segment that was never played has that of all series.
+    """Packed rows with the policy of their segment; what was never played has that of all series.
 
     Args:
-        rows: columns `PACKED` and more.
+        rows: columns `PACKED` and more; of series, or of nodes, which are in no segment.
         chosen: contract `policy_choice`.
         profile: contract `series_profile`.
         cfg: says what segments share.
@@ -76,5 +76,5 @@ def with_policies(rows: DataFrame, chosen: DataFrame, profile: DataFrame, cfg: C
     best = chosen.where("chosen").select("segment", F.col("policy").alias("_own"))
     other: Column = F.lit(best.where(F.col("segment") == ALL).head(1)[0]["_own"])
     known = profile.select("series_id", segment(cfg).alias("segment"))
-    own = known.join(F.broadcast(best), "segment", "left").select("series_id", F.coalesce("_own", other).alias("_own"))
-    return rows.join(own, "series_id").withColumn("policy", F.col("_own")).drop("_own")
+    own = known.join(F.broadcast(best), "segment").select("series_id", "_own")
+    return rows.join(own, "series_id", "left").withColumn("policy", F.coalesce("_own", other)).drop("_own")

@@ -20,6 +20,8 @@ from parlevel.domain.replenish.network.cut import cut_lines
 from parlevel.domain.replenish.network.pooled import DEMAND, node_demand
 from parlevel.domain.replenish.network.sharing import SHIPMENTS, TRANSFER, share
 from parlevel.domain.replenish.output import USE
+from parlevel.domain.replenish.registry import AUTO
+from parlevel.pipeline.replenish_choice import with_policies
 from parlevel.pipeline.replenish_network_rows import OUTSIDE, node_rows, with_passes, with_ways
 from parlevel.pipeline.replenish_rows import shared, with_limits
 from parlevel.pipeline.train_groups import pick, union_columns, union_rows
@@ -69,7 +71,7 @@ def plan_network(
 
     Args:
         rows: columns `PACKED` of all series.
-        tables: of the run; reads nodes, lanes and resources.
+        tables: of the run; reads nodes, lanes and resources, with policy auto policy_choice and series_profile.
         scratch: keeps plans.
         solve: plans groups.
         make_job: what groups share, from rows.
@@ -80,7 +82,7 @@ def plan_network(
     """
     cutoff = int(rows.select(F.max("cutoff_index")).head(1)[0][0])
     own = rows.withColumn("is_node", F.lit(False))
-    nodes = node_rows(tables.read("nodes"), cutoff, cfg) if tables.has("nodes") else None
+    nodes = _nodes(tables, cutoff, cfg)
     n_nodes = nodes.count() if nodes is not None else 0
     both = own if nodes is None else own.unionByName(nodes.withColumn("is_node", F.lit(True)))
     items = scratch.keep(with_passes(with_ways(both, tables.read("lanes"))))
@@ -97,7 +99,7 @@ def plan_network(
         part = scratch.keep(_complete(part, levels, cfg))
         some = about(limits, part)
         if number != OUTSIDE:
-            some = some.where("kind <> 'budget' OR supplier_id IS NOT NULL")
+            some = inside(some)
         plan, chain = solve(scratch.keep(with_limits(part, some)), some, scratch)
         plans.append(plan)
         done.append(scratch.keep(with_lines(part, plan, cutoff, cfg)))
@@ -109,6 +111,16 @@ def plan_network(
     shipments = scratch.keep(_shipments(planned, parts, job))
     plan = cut(_all(plans), planned, shipments, job, scratch)
     return NetworkPlan(plan, _all(chains) if chains else None, shipments, n_nodes)
+
+
+def _nodes(tables: Tables, cutoff: int, cfg: Config) -> DataFrame | None:
+    """Rows of nodes with the policy that they plan with; None where there are none."""
+    if not tables.has("nodes"):
+        return None
+    rows = node_rows(tables.read("nodes"), cutoff, cfg)
+    if cfg.replenish.policy != AUTO:
+        return rows
+    return with_policies(rows, tables.read("policy_choice"), tables.read("series_profile"), cfg)
 
 
 def with_demand(part: DataFrame, done: DataFrame, parts: int, levels: list[float], cfg: Config) -> DataFrame:
@@ -188,6 +200,15 @@ def about(limits: DataFrame, part: DataFrame) -> DataFrame:
         free = limits.where(F.col(name).isNull())
         limits = limits.join(F.broadcast(here), name, "left_semi").select(*limits.columns).unionByName(free)
     return limits
+
+
+def inside(limits: DataFrame) -> DataFrame:
+    """Limits that hold for what places order from each other: it costs the chain no money, only a place its own budget.
+
+    Args:
+        limits: contract `resources`.
+    """
+    return limits.where("kind <> 'budget' OR supplier_id IS NOT NULL OR location_id IS NOT NULL")
 
 
 def left_over(limits: DataFrame, plan: DataFrame) -> DataFrame:
