@@ -13,13 +13,12 @@ from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any
 
-import numpy as np
 from pyspark.sql import DataFrame, Row
 from pyspark.sql import functions as F
 
 from parlevel.config import Config
-from parlevel.domain.periods import to_index
 from parlevel.pipeline.identity import code_version
+from parlevel.spark.periods import period_index
 from parlevel.spark.tables import Tables
 
 log = logging.getLogger(__name__)
@@ -136,17 +135,17 @@ def groups(frames: Mapping[str, DataFrame]) -> set[str]:
 def _serving(tables: Tables, cfg: Config, now: date) -> list[Row]:
     """Rows of `runs` that trained every group, young enough and with the same settings, the newest first."""
     trained = tables.read_all("runs").where("stage = 'train' AND status = 'done'")
+    period = cfg.calendar.period
+    age = period_index(F.lit(now), period) - period_index(F.col("cutoff"), period)
     rows = trained.where(
         (F.col("code_version") == code_version())
         & (F.col("source") == cfg.source.name)
         & (F.col("cutoff") < F.lit(now))
+        & (age < cfg.train.refit_every)
     ).select("run_id", "cutoff", "config", "started_at")
     wanted = _settings(cfg.model_dump(mode="json"))
-    young = [
-        row
-        for row in rows.collect()  # bounded: runs of one source and code
-        if _age(row["cutoff"], now, cfg) < cfg.train.refit_every and _settings(json.loads(row["config"])) == wanted
-    ]
+    # bounded: runs of the last refit_every periods
+    young = [row for row in rows.collect() if _settings(json.loads(row["config"])) == wanted]
     if not young:
         return []
     oldest = tables.read_all("models").where(F.col("run_id").isin([row["run_id"] for row in young]))
@@ -156,12 +155,6 @@ def _serving(tables: Tables, cfg: Config, now: date) -> list[Row]:
     }
     whole = [row for row in young if fitted.get(row["run_id"]) == row["cutoff"]]
     return sorted(whole, key=lambda row: (row["cutoff"], row["started_at"]), reverse=True)
-
-
-def _age(then: date, now: date, cfg: Config) -> int:
-    """Periods between two cutoffs."""
-    first, last = to_index(np.array([then, now], "datetime64[D]"), cfg.calendar.period)
-    return int(last - first)
 
 
 def _settings(config: Mapping[str, Any]) -> dict[str, Any]:
