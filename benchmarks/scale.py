@@ -3,14 +3,11 @@
     python benchmarks/scale.py --series 30490 --days 1941     # M5's size, all eight stages
     python benchmarks/scale.py --series 1000 --days 400 --stages clean features
     python benchmarks/scale.py --curve --series 10000 --days 400 --json FILE
-    python benchmarks/scale.py --update --series 3000 --days 730   # the next night, with the models of this one
 
 The data are the synthetic source's, the configuration is conf/base.yaml and conf/local.yaml: a forest for every
 group and an LSTM for the top 2 % of series. A row is a period of a series. Beside the job stands a floor: the seconds
 that the fits alone took, spread evenly over the cores. `--curve` runs sizes from 1,000 up to `--series` (300,000 if
-none is given), each in a process of its own, and fits wall = a * series ** exponent. `--update` runs the job up to the
-day before the last, with `train.refit_every=7`, then again with that day: `update_share_pct` is the second run's wall
-time, per cent of the first's.
+none is given), each in a process of its own, and fits wall = a * series ** exponent.
 """
 
 from __future__ import annotations
@@ -20,7 +17,6 @@ import json
 import subprocess
 import sys
 import tempfile
-from datetime import timedelta
 from pathlib import Path
 
 import numpy as np
@@ -28,7 +24,6 @@ from deltalake import DeltaTable
 
 from measure import save, show
 from parlevel.schemas import STAGES
-from parlevel.sources.synthetic import Options
 from stages import configure, run_stages, totals
 
 SIZES = (1_000, 3_000, 10_000, 30_000, 100_000, 300_000)
@@ -36,7 +31,7 @@ SIZES = (1_000, 3_000, 10_000, 30_000, 100_000, 300_000)
 
 def main() -> None:
     asked = arguments()
-    figures = curve(asked) if asked.curve else update(asked) if asked.update else once(asked)
+    figures = curve(asked) if asked.curve else once(asked)
     save(asked.json, figures)
 
 
@@ -49,11 +44,8 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--set", action="append", default=[], metavar="A.B=VALUE", help="one setting; repeat it")
     parser.add_argument("--folder", type=Path, help="where tables go, and stay; default: a temporary folder")
     parser.add_argument("--curve", action="store_true", help="sizes from 1,000 to --series, and how wall time grows")
-    parser.add_argument("--update", action="store_true", help="the whole job, then the same with a day more")
     parser.add_argument("--json", help="file for the figures")
     asked = parser.parse_args()
-    if asked.update and (asked.curve or asked.stages):
-        parser.error("--update runs all eight stages of one size: leave out --curve and --stages")
     asked.series = asked.series or (SIZES[-1] if asked.curve else SIZES[0])
     return asked
 
@@ -86,35 +78,6 @@ def once(asked: argparse.Namespace) -> dict:
         floor = {"what": "fits alone, spread over the cores", "wall s": fits / asked.cores}
         show("Against its floor", [{"what": "the job", "wall s": figures["wall_s"]}, floor])
     return {**figures, "series": asked.series, "days": asked.days, "cores": asked.cores, "fits_s": fits}
-
-
-def update(asked: argparse.Namespace) -> dict:
-    """The whole job, then the next night's: what each stage costs in both."""
-    with tempfile.TemporaryDirectory() as temporary:
-        folder = asked.folder or Path(temporary)
-        nights = []
-        for left in (1, 0):
-            cutoff = Options(days=asked.days).start + timedelta(days=asked.days - 1 - left)
-            sets = [f"calendar.cutoff={cutoff}", "train.refit_every=7", f"spark.cores={asked.cores}", *asked.set]
-            cfg = configure(folder, asked.series, asked.days, sets)
-            nights.append(run_stages(cfg, folder, asked.series * asked.days, force=left == 1))
-    whole, again = (totals(night) for night in nights)
-    rows = [
-        {
-            "stage": one.stage,
-            "full wall s": one.wall_s,
-            "update wall s": two.wall_s,
-            "full CPU s": one.cpu_s,
-            "update CPU s": two.cpu_s,
-        }
-        for one, two in zip(*nights, strict=True)
-    ]
-    show(f"{asked.series:,} series x {asked.days:,} days on {asked.cores} cores, and a day more", rows)
-    shares = {
-        f"update_share{kind}_pct": 100 * again[key] / whole[key] for kind, key in (("", "wall_s"), ("_cpu", "cpu_s"))
-    }
-    show("The update, % of the full run", [shares])
-    return {**shares, "wall_s": whole["wall_s"], "update_wall_s": again["wall_s"], "full": whole, "update": again}
 
 
 def fit_seconds(warehouse: Path) -> float:

@@ -100,7 +100,7 @@ def test_transfers_save_more_than_they_cost_and_take_what_is_there(short) -> Non
 def test_what_a_pass_used_of_a_limit_is_not_there_for_the_next(spark: SparkSession) -> None:
     limits = frame(
         spark, "resources",
-        [limit("dock", "inbound", "units", 40.0, location_id="s0"), limit("dock", "inbound", "units", 9.0, period=2,
+        [limit("dock", "inbound", "units", 15.0, location_id="s0"), limit("dock", "inbound", "units", 9.0, period=2,
          location_id="s0"), limit("budget", "budget", "value", 100.0)],
     )  # fmt: skip
     use = [
@@ -133,7 +133,7 @@ def test_a_place_s_own_budget_holds_for_what_it_orders_inside(spark: SparkSessio
 def test_only_what_is_bought_outside_needs_money_and_a_dock_counts_what_all_bring(
     spark: SparkSession, tmp_path: Path
 ) -> None:
-    limits = [limit("budget", "budget", "value", 100.0), limit("dock", "inbound", "units", 40.0, location_id="s0")]
+    limits = [limit("budget", "budget", "value", 100.0), limit("dock", "inbound", "units", 15.0, location_id="s0")]
     tables, _ = planned(spark, tmp_path, 10.0, limits, plant=True)
     spent, dock = defaultdict(float), defaultdict(float)
     for r in rows(tables, "order_plan"):
@@ -141,7 +141,7 @@ def test_only_what_is_bought_outside_needs_money_and_a_dock_counts_what_all_brin
             spent[r["order_date"]] += r["order_value"]
         if r["location_id"] == "s0":
             dock[r["receipt_date"]] += r["order_qty"]
-    assert max(dock.values()) <= 40.0
+    assert max(dock.values()) <= 15.0
     assert max(spent.values()) <= 100.0
     groups = [r["solve_group"] for r in rows(tables, "plan_report")]
     assert len(groups) == len(set(groups))
