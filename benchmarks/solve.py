@@ -34,10 +34,11 @@ from parlevel.config import Config, load
 from parlevel.domain.replenish.batch import Batch
 from parlevel.domain.replenish.model import ItemModel
 from parlevel.domain.replenish.packed import unpack
+from parlevel.domain.replenish.plan import Settings
 from parlevel.domain.replenish.shared import ANSWER, answer
 from parlevel.domain.replenish.solvers import dp
 from parlevel.domain.replenish.solvers.linear import Program, solve_integer
-from parlevel.pipeline import replenish
+from parlevel.pipeline import replenish_solve
 from parlevel.pipeline.replenish_rows import with_limits
 from parlevel.spark.grouped import apply_groups
 from parlevel.spark.scratch import Scratch
@@ -87,7 +88,7 @@ def solve(asked: argparse.Namespace, cfg: Config) -> dict[str, float | str]:
         resources = scratch.keep(data[1])
         rows = scratch.keep(with_limits(data[0], resources))
         with Cost() as cost:
-            plan, chain = replenish.transform(rows, resources, scratch, cfg=cfg)
+            plan, chain = replenish_solve.transform(rows, resources, scratch, cfg=cfg)
         report = plan.where("kind = 'plan_report'").agg(
             F.count("*").alias("groups"), F.sum("n_items").alias("items"), F.sum("objective").alias("objective"),
             F.sum("bound").alias("bound"), F.sum("seconds").alias("seconds"), F.max("seconds").alias("longest"),
@@ -112,7 +113,7 @@ def solve(asked: argparse.Namespace, cfg: Config) -> dict[str, float | str]:
 
 def unconstrained(rows: object, resources: object, cfg: Config) -> float:
     """Sum of all items' own optima: the floor below every bound."""
-    job = replenish.make_job(rows, resources, cfg)
+    job = replenish_solve.make_job(rows, resources, cfg)
     label = "budget@1"
     asked = partial(answer, job=job, labels=[label], points=np.zeros((1, 1)))
     answers = apply_groups(rows, ["solve_group"], asked, ANSWER)
@@ -154,7 +155,7 @@ def floor(asked: argparse.Namespace, cfg: Config) -> dict[str, float]:
     """A sample of items by dynamic programme and by integer program, from the same tables."""
     table = block(0, min(asked.sample, 500), 50, asked.weeks, asked.data_seed)
     items = unpack(table, asked.weeks)
-    job = replenish.Settings(asked.weeks, 52, n_paths=asked.paths, seed=cfg.seed)
+    job = Settings(asked.weeks, 52, n_paths=asked.paths, seed=cfg.seed)
     batch = Batch(items.state, items.forecast, items.terms, job)
     begin = time.process_time()
     ours = [dp.solve(model) for model in batch.models]

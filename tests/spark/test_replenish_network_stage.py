@@ -100,7 +100,7 @@ def test_transfers_save_more_than_they_cost_and_take_what_is_there(short) -> Non
 def test_what_a_pass_used_of_a_limit_is_not_there_for_the_next(spark: SparkSession) -> None:
     limits = frame(
         spark, "resources",
-        [limit("dock", "inbound", "units", 15.0, location_id="s0"), limit("dock", "inbound", "units", 9.0, period=2,
+        [limit("dock", "inbound", "units", 40.0, location_id="s0"), limit("dock", "inbound", "units", 9.0, period=2,
          location_id="s0"), limit("budget", "budget", "value", 100.0)],
     )  # fmt: skip
     use = [

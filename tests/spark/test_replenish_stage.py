@@ -13,7 +13,7 @@ from stock_tables import CUTOFF, frame, limit, shop, written
 from parlevel.config import load
 from parlevel.domain.periods import to_index
 from parlevel.errors import DataError
-from parlevel.pipeline import replenish
+from parlevel.pipeline import replenish, replenish_solve
 from parlevel.pipeline.replenish_rows import _check_rows, join, with_limits
 from parlevel.pipeline.sources_terms import check_stock, check_terms
 from parlevel.pipeline.train_groups import pick
@@ -114,7 +114,7 @@ def test_names_and_partitions_do_not_show(spark: SparkSession, tmp_path: Path) -
         )  # fmt: skip
         rows = with_limits(packed, shown["resources"])
         with Scratch(spark, cfg, "replenish") as scratch:
-            made, chain = replenish.transform(rows, shown["resources"], scratch, cfg=cfg)
+            made, chain = replenish_solve.transform(rows, shown["resources"], scratch, cfg=cfg)
             assert chain is None
             plan = pick(made, "order_plan", contract("order_plan").data_columns)
             keyed = plan.join(shown["series_profile"].select("series_id", "content_key"), "series_id")

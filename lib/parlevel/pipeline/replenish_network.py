@@ -6,7 +6,6 @@ passes before have asked for; what is bought outside comes last, all together, w
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
@@ -24,6 +23,7 @@ from parlevel.domain.replenish.registry import AUTO
 from parlevel.pipeline.replenish_choice import with_policies
 from parlevel.pipeline.replenish_network_rows import OUTSIDE, node_rows, with_passes, with_ways
 from parlevel.pipeline.replenish_rows import shared, with_limits
+from parlevel.pipeline.replenish_solve import make_job, transform
 from parlevel.pipeline.train_groups import pick, union_columns, union_rows
 from parlevel.schemas import contract
 from parlevel.spark.grouped import apply_groups
@@ -37,9 +37,6 @@ CHUNK = 300
 
 CUT_KINDS = ("order_plan", "order_ledger", "projection")
 CUT_OUTPUT = union_columns(*(contract(name).data_columns for name in CUT_KINDS))
-
-Solve = Callable[[DataFrame, DataFrame, Scratch], tuple[DataFrame, DataFrame | None]]
-"""Rows of groups and limits in, their kept plan and the row of plan_report of what they share out."""
 
 
 @dataclass(frozen=True)
@@ -64,17 +61,13 @@ def has_network(tables: Tables) -> bool:
     return tables.has("lanes") and not tables.read("lanes").isEmpty()
 
 
-def plan_network(
-    rows: DataFrame, tables: Tables, scratch: Scratch, solve: Solve, make_job: Callable[[DataFrame], Job], cfg: Config
-) -> NetworkPlan:
+def plan_network(rows: DataFrame, tables: Tables, scratch: Scratch, cfg: Config) -> NetworkPlan:
     """Plan series and nodes, level by level, and what leaves tomorrow.
 
     Args:
         rows: columns `PACKED` of all series.
         tables: of the run; reads nodes, lanes and resources, with policy auto policy_choice and series_profile.
         scratch: keeps plans.
-        solve: plans groups.
-        make_job: what groups share, from rows.
         cfg: the configuration.
 
     Raises:
@@ -100,14 +93,14 @@ def plan_network(
         some = about(limits, part)
         if number != OUTSIDE:
             some = inside(some)
-        plan, chain = solve(scratch.keep(with_limits(part, some)), some, scratch)
+        plan, chain = transform(scratch.keep(with_limits(part, some)), some, scratch, cfg=cfg)
         plans.append(plan)
         done.append(scratch.keep(with_lines(part, plan, cutoff, cfg)))
         limits = left_over(limits, plan) if number != OUTSIDE else limits
         if chain is not None:
             name = F.lit("shared limits" if number == OUTSIDE else f"shared limits, level {number}")
             chains.append(chain.withColumn("solve_group", name))
-    planned, job = _all(done), make_job(rows)
+    planned, job = _all(done), make_job(rows, tables.read("resources"), cfg)
     shipments = scratch.keep(_shipments(planned, parts, job))
     plan = cut(_all(plans), planned, shipments, job, scratch)
     return NetworkPlan(plan, _all(chains) if chains else None, shipments, n_nodes)
