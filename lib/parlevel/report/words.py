@@ -32,12 +32,14 @@ class Words:
 
 
 def share(value: float | None, digits: int = 1) -> str:
-    """12.3 %, 2,763 %, <0.1 %: what is more than nothing does not read as nothing."""
+    """12.3 %, 2,763 %, <0.1 %, >99.9 %: neither nothing nor all is what only comes close to it."""
     if value is None or not math.isfinite(value):
         return DASH
     least = 10.0 ** -(digits + 2)
     if 0 < value < least / 2:
         return f"<{100 * least:.{digits}f}\u00a0%"
+    if 1 - least / 2 <= value < 1:
+        return f">{100 * (1 - least):.{digits}f}\u00a0%"
     return f"{100 * value:,.{0 if abs(value) >= 10 else digits}f}\u00a0%"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import calendar
 import re
 from collections.abc import Iterable, Sequence
 from datetime import datetime
@@ -144,16 +145,22 @@ def day_of(value: str, layout: str | None) -> datetime | None:
     return day if day.year > 1950 else None
 
 
+_MONTHS = {name.lower() for name in calendar.month_abbr if name}
+
+
 def date_hint(values: Sequence[str]) -> str:
     """What to do with texts that are dates to their writer and fit no format; "" where nothing can be said.
 
     >>> date_hint(["2024-W05"])
     'Weeks by number are not read: write the date of their Monday.'
+    >>> date_hint(["Monday 05.02.2024"]), date_hint(["February 5, 2024"])
+    ('Leave the weekday out.', '')
     """
     if values and all(re.fullmatch(r"\d{4}[- ]?[WwKk][WwKk]?[- ]?\d{1,2}", value) for value in values):
         return "Weeks by number are not read: write the date of their Monday."
     if values and all(re.fullmatch(r"[34]\d{4}(\.\d+)?", value) for value in values):
         return "These are days as a spreadsheet counts them: format the column as a date before you export it."
-    if values and all(re.fullmatch(r"[^\W\d]{2,9}\.?,? .*\d{2,4}.*", value) for value in values):
+    named = [re.fullmatch(r"([^\W\d]{2,9})\.?,? .*\d{2,4}.*", value) for value in values]
+    if values and all(found and found[1][:3].lower() not in _MONTHS for found in named):
         return "Leave the weekday out."
     return ""
