@@ -1,6 +1,6 @@
 """What Spark costs beside the model fits: the same groups through Spark and through plain Python processes.
 
-    python benchmarks/overhead.py --series 1000 --days 730 [--json FILE]
+    python benchmarks/overhead.py --series 3000 --days 730 [--json FILE]
 
 Sources, clean and features run once. Then the fits and forecasts of every group run twice, by the very functions of
 the stages: as the stages train and forecast in Spark (tables read and written, shuffles and all), and over Arrow
@@ -36,7 +36,7 @@ from stages import configure
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--series", type=int, default=1_000)
+    parser.add_argument("--series", type=int, default=3_000)
     parser.add_argument("--days", type=int, default=730)
     parser.add_argument("--cores", type=int, default=2)
     parser.add_argument("--set", action="append", default=[], metavar="A.B=VALUE", help="one setting; repeat it")

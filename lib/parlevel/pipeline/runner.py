@@ -170,18 +170,26 @@ class RunBook:
         self.counts: dict[str, dict[str, int]] = {}
         self.cutoff: date | None = cfg.calendar.cutoff
         self._log = Tables(spark, cfg, run_id, {})
-        self._finished = self._load()
+        self._finished, self._noted = self._load()
 
-    def _load(self) -> dict[str, Row]:
-        """Stage -> newest finished row of the run log with this run's key; eight rows at most."""
+    def _load(self) -> tuple[dict[str, Row], set[str]]:
+        """Stage -> newest finished row of the log with this run's key; and the stages that have a row of this run."""
         if not self._log.has("runs"):
-            return {}
-        same_key = F.col("stage_key").isin(list(self.keys.values()))
-        rows = self._log.read_all("runs").where(same_key & (F.col("status") == "done"))
-        newest = rows.groupBy("stage").agg(
-            F.max_by(F.struct("run_id", "cutoff", "row_counts"), "started_at").alias("made")
+            return {}, set()
+        done = F.col("stage_key").isin(list(self.keys.values())) & (F.col("status") == "done")
+        own = F.col("run_id") == self.run_id
+        found = (
+            self._log.read_all("runs")
+            .where(done | own)
+            .groupBy("stage")
+            .agg(
+                F.max_by(F.struct("run_id", "cutoff", "row_counts"), F.when(done, F.col("started_at"))).alias("made"),
+                F.max(done).alias("finished"),
+                F.max(own).alias("own"),
+            )
+            .collect()  # bounded: one row a stage
         )
-        return {row["stage"]: row["made"] for row in newest.collect()}  # bounded: one row a stage
+        return {row["stage"]: row["made"] for row in found if row["finished"]}, {r["stage"] for r in found if r["own"]}
 
     def adopt(self, stage: str) -> bool:
         """Take over the output of a finished stage with the same key, if there is one."""
@@ -213,7 +221,8 @@ class RunBook:
             self.cfg.as_json(), identity.code_version(), read, tables.row_counts, started, seconds, note,
         )  # fmt: skip
         frame = self.spark.createDataFrame([row], spark_schema(contract("runs")))
-        self._log.write("runs", frame, files=1, where=f"stage = '{stage}'")
+        self._log.write("runs", frame, files=1, where=f"stage = '{stage}'", new=stage not in self._noted)
+        self._noted.add(stage)
 
 
 def _in_order(stages: Sequence[str] | None) -> list[str]:

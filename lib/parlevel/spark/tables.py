@@ -113,7 +113,9 @@ class Tables:
         self.read_names.add(name)
         return self._scan(name)
 
-    def write(self, name: str, df: DataFrame, *, files: int | None = None, where: str = "") -> int:
+    def write(
+        self, name: str, df: DataFrame, *, files: int | None = None, where: str = "", new: bool | None = None
+    ) -> int:
         """Replace this run's slice of a table.
 
         Args:
@@ -121,6 +123,7 @@ class Tables:
             df: its columns, in any order, without `run_id`.
             files: at most this many files (small tables), else one per partition of `df`.
             where: narrows what is replaced, as SQL on contract columns.
+            new: whether there is surely nothing to replace; None: find out.
 
         Returns: rows written.
 
@@ -135,7 +138,7 @@ class Tables:
         slice_ = f"run_id = '{self.run_id}'" + (f" AND {where}" if where else "")
         writer = rows.select(*table.names).write.format("delta")
         # nothing to replace: then Delta need not look for it
-        new = self._is_new(table)
+        new = self._is_new(table) if new is None else new
         writer = writer.mode("append") if new else writer.mode("overwrite").option("replaceWhere", slice_)
         if self._cfg.paths.catalog:
             writer.saveAsTable(self.reference(name))
