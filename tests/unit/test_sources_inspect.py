@@ -21,6 +21,39 @@ def tables(text: str) -> dict:
     return yaml.safe_load(text)["source"]["options"]["tables"]
 
 
+def write(file: Path, header: str, *rows: str) -> Path:
+    file.write_text("\n".join([header, *rows]) + "\n")
+    return file
+
+
+def test_open_orders_are_told_from_sales_and_from_customers_orders(german: Path, tmp_path: Path) -> None:
+    erp = write(
+        tmp_path / "erp.csv",
+        "PO No;Artikel;Filiale;Order Date;Due Date;Open Qty",
+        "7;A1;F0;02.01.2024;15.01.2024;1.200,5",
+        "8;A2;F1;03.01.2024;17.01.2024;12",
+    )
+    orders = tables(draft([german, erp]))["open_orders"]
+    columns = {"product_id": "Artikel", "location_id": "Filiale", "date": "Due Date", "quantity": "Open Qty"}
+    assert orders["columns"] == columns
+    assert (orders["date_format"], orders["decimal"], orders["thousands"]) == ("dd.MM.yyyy", ",", ".")
+    rows = ("A1,2024-01-15,2024-01-02,12", "A2,2024-01-17,2024-01-03,6", "A1,2024-01-18,2024-01-05,1")
+    named = write(tmp_path / "purchase_orders.csv", "sku,delivery_date,order_date,quantity", *rows)
+    assert tables(draft([german, named]))["open_orders"]["columns"] == {
+        "product_id": "sku", "date": "delivery_date", "quantity": "quantity",
+    }  # fmt: skip
+    shop = write(tmp_path / "orders.csv", "sku,delivery_date,order_date,quantity", *rows)
+    assert tables(draft([shop]))["sales"]["columns"] == {"product_id": "sku", "date": "order_date", "sales": "quantity"}
+
+
+def test_a_stock_list_with_the_next_delivery_holds_open_orders_too(german: Path, tmp_path: Path) -> None:
+    stock = write(tmp_path / "stock.csv", "sku,on_hand,on_order,eta", "A1,4,12,2024-01-15", "A2,0,6,2024-01-17")
+    found = tables(draft([german, stock]))
+    assert found["inventory"]["columns"] == {"product_id": "sku", "on_hand": "on_hand"}
+    assert found["open_orders"]["columns"] == {"product_id": "sku", "date": "eta", "quantity": "on_order"}
+    assert found["open_orders"]["path"] == found["inventory"]["path"]
+
+
 @pytest.fixture
 def german(tmp_path: Path) -> Path:
     days = [date(2023, 12, 25) + timedelta(days=n) for n in range(10)]

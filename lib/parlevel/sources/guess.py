@@ -5,14 +5,15 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 from parlevel.sources.samples import Sample, Seen, describe
-from parlevel.sources.words import RECEIPTS, WORDS
+from parlevel.sources.words import DUE, OPEN, PURCHASES, RECEIPTS, WORDS
 from parlevel.sources.written import date_hint, day_of, style_of
 
 KIND: dict[str, str] = {"date": "date", "start_date": "date", "end_date": "date", "in_stock": "flag"}
-NUMBERS = ("sales", "price", "on_hand", "lead_time", "min_order_qty", "case_pack", "unit_cost")
+NUMBERS = ("sales", "quantity", "price", "on_hand", "lead_time", "min_order_qty", "case_pack", "unit_cost")
 KEYS = ("series_id", "product_id", "location_id")
 ITEM_KEYS = ("series_id", "product_id")
 UMLAUTS = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "Ä": "Ae", "Ö": "Oe", "Ü": "Ue", "ß": "ss"})
@@ -58,6 +59,9 @@ def guess_table(sample: Sample) -> Guess:
     if "series_id" in found and ("product_id" in found or _is_row_number(sample, found["series_id"])):
         found.pop("series_id")
     keys = [key for key in KEYS if key in found]
+    orders = None if "on_hand" in found else _open_orders(sample, {key: found[key] for key in keys})
+    if orders:
+        return orders
     for table, (needed, further) in TABLES.items():
         if not keys or any(column not in found for column in needed):
             continue
@@ -76,8 +80,21 @@ def guess_table(sample: Sample) -> Guess:
     return Guess(sample)
 
 
+def _open_orders(sample: Sample, keys: dict[str, str]) -> Guess | None:
+    """Open purchase orders: when they are due and how much is; None if the file says nothing of the kind."""
+    due = next((c for c in sample.columns if c.kind == "date" and _is_word(c.name, DUE)), None)
+    numbers = [c for c in sample.columns if c.kind == "number" and c.name not in keys.values()]
+    words = (*OPEN, *WORDS["sales"]) if _plain(Path(sample.path).stem) in PURCHASES else OPEN
+    amount = next((c for word in words for c in numbers if _is_word(c.name, (word,))), None)
+    if due is None or amount is None or not any(key in keys for key in ITEM_KEYS):
+        return None
+    columns = {**keys, "date": due.name, "quantity": amount.name}
+    why = f"taken for open_orders because of the columns {due.name!r}, {amount.name!r}"
+    return Guess(sample, "open_orders", columns, why, *_date_format(sample, columns))
+
+
 def further_in(guess: Guess) -> list[Guess]:
-    """Further tables that the file of a table also holds: prices, and names and groups of products.
+    """Further tables that the file of a table also holds: open orders, prices, names and groups of products.
 
     A file with a row an item, such as a list of articles with their terms, describes the products too; its
     price is what customers pay only if it has a cost beside it.
@@ -87,6 +104,9 @@ def further_in(guess: Guess) -> list[Guess]:
     product = sample.column(keys["product_id"]) if "product_id" in keys else None
     price = found.get("price")
     taken: list[Guess] = []
+    if guess.table == "inventory" and (orders := _open_orders(sample, keys)):
+        why = f"the same file: it also has the columns {orders.columns['date']!r}, {orders.columns['quantity']!r}"
+        taken.append(replace(orders, why=why))
     if price and price not in guess.columns.values() and (guess.table == "sales" or "unit_cost" in found):
         why = f"the same file: it also has the column {price!r}"
         taken.append(Guess(sample, "prices", {**keys, "price": price}, why, guess.date_format, guess.date_note))
@@ -160,6 +180,8 @@ def match_columns(columns: Sequence[Seen]) -> dict[str, str]:
             if test is _has_word and meaning in KEYS:
                 # `Artikel Bezeichnung` says what an article is called, not which it is.
                 fitting = [c for c in fitting if not _has_word(c.name, (*WORDS["name"], *WORDS["category"]))]
+            if meaning == "date":  # what is sold is dated by its order, not by its delivery
+                fitting = [c for c in fitting if not _is_word(c.name, DUE)] or fitting
             if meaning not in found and fitting:
                 rank = {word: i for i, word in enumerate(words)}
                 best = min(fitting, key=lambda c: min((rank[w] for w in words if test(c.name, (w,))), default=99))

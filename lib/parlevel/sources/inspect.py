@@ -1,7 +1,7 @@
 """A first configuration for a user's own files, from looking at them (no Spark, no Java).
 
 Every file is sampled; names and values of its columns say what it is (sales, products, prices, stock,
-terms) and which column means what. What was seen is written beside every guess.
+open orders, terms) and which column means what. What was seen is written beside every guess.
 """
 
 from __future__ import annotations
@@ -16,7 +16,17 @@ from parlevel.sources.guess import ITEM_KEYS, Guess, are_lines, further_in, gues
 from parlevel.sources.samples import Sample, Seen, read_sample
 from parlevel.sources.written import Style, decimal_of, style_of_file
 
-ORDER = ("sales", "products", "prices", "inventory", "supply_terms", "promotions", "calendar", "locations")
+ORDER = (
+    "sales",
+    "products",
+    "prices",
+    "inventory",
+    "open_orders",
+    "supply_terms",
+    "promotions",
+    "calendar",
+    "locations",
+)
 
 
 def draft(paths: Sequence[str | Path]) -> str:

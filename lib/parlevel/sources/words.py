@@ -84,3 +84,19 @@ RECEIPTS = (
     "rechnung", "rechnungsnummer", "kunde", "kundennummer", "kasse", "position", "facture", "client", "factura",
     "cliente", "scontrino",
 )  # fmt: skip
+# What is ordered and not there yet: when it is due, how much of it, and how such files are called. A customer's order
+# has a delivery date as well, so plain quantities count only in a file whose name speaks of purchases.
+DUE = (
+    "due_date", "due", "expected_date", "expected", "eta", "arrival_date", "arrival", "delivery_date",
+    "expected_delivery", "expected_receipt", "receipt_date", "promised_date", "liefertermin", "lieferdatum",
+    "wareneingang", "eingangsdatum", "date_livraison", "fecha_entrega", "data_consegna", "leverdatum",
+)  # fmt: skip
+OPEN = (
+    "open_qty", "open_quantity", "open_units", "qty_open", "quantity_open", "on_order", "qty_on_order",
+    "units_on_order", "outstanding", "outstanding_qty", "qty_outstanding", "remaining_qty", "offene_menge",
+    "offen", "restmenge",
+)  # fmt: skip
+PURCHASES = (
+    "open_orders", "open_order", "purchase_orders", "purchase_order", "on_order", "open_pos", "open_po", "po", "pos",
+    "inbound", "bestellungen", "offene_bestellungen", "commandes_ouvertes", "ordini_aperti", "pedidos_abiertos",
+)  # fmt: skip
