@@ -8,6 +8,8 @@ from small import places
 
 from parlevel.config import load
 from parlevel.pipeline.runner import run
+from parlevel.report.data import order_lines
+from parlevel.report.fans import projections
 from parlevel.report.warehouse import open_warehouse
 
 pytestmark = [pytest.mark.spark, pytest.mark.slow]
@@ -44,3 +46,6 @@ def test_warehouses_order_from_their_stores_orders_and_send_what_they_have(spark
     assert wrong == []
     assert house.rows("SELECT sum(order_value) AS v FROM order_plan WHERE location_id LIKE 'W%'")[0]["v"] > 0
     assert 'id="shipments"' in (tmp_path / "report.html").read_text()
+    assert all(r["cases"] >= 1 for r in order_lines(house, 200))
+    assert {r["location_id"][0] for r in order_lines(house, 200)} == {"S", "W"}
+    assert [r["location_id"][0] for r in projections(house, 6)] == ["S"] * 6

@@ -138,10 +138,14 @@ def order_lines(house: Warehouse, limit: int) -> list[Row]:
     """The plan's order lines, the first date and the largest value first."""
     if not house.has("order_plan"):
         return []
+    terms = "SELECT series_id, case_pack FROM supply_terms"
+    if house.has("nodes"):
+        terms += " UNION ALL SELECT node_id, case_pack FROM nodes"
     return house.rows(
         "SELECT o.order_date, o.supplier_id, o.location_id, o.series_id, p.name, o.order_qty, "
         "o.order_qty / t.case_pack AS cases, o.order_value, o.receipt_date, o.inventory_position, o.protection_demand, "
-        "o.safety_stock, o.stockout_probability, o.reason FROM order_plan o LEFT JOIN supply_terms t USING (series_id) "
+        "o.safety_stock, o.stockout_probability, o.reason "
+        f"FROM order_plan o LEFT JOIN ({terms}) t USING (series_id) "
         "LEFT JOIN products p ON p.product_id = o.product_id WHERE o.order_qty > 0 "
         "ORDER BY o.order_date, o.order_value DESC, o.series_id LIMIT ?",
         [limit],

@@ -126,7 +126,8 @@ def projections(house: Warehouse, limit: int) -> list[Row]:
         return []
     return house.rows(
         "WITH chosen AS (SELECT series_id, sum(order_value) AS value, sum(order_qty) AS units, "
-        "count(*) FILTER (order_qty > 0) AS orders FROM order_plan GROUP BY series_id "
+        "count(*) FILTER (order_qty > 0) AS orders FROM order_plan "
+        "WHERE series_id IN (SELECT series_id FROM series) GROUP BY series_id "  # nodes have no demand to draw
         "ORDER BY value DESC, series_id LIMIT ?), "
         "days AS (SELECT series_id, list(date ORDER BY step) AS days FROM forecast "
         "WHERE series_id IN (SELECT series_id FROM chosen) GROUP BY series_id) "
