@@ -69,10 +69,13 @@ def _as_played(tables: Tables, cfg: Config) -> str:
     The held-back folds and their forecasts are that run's: playing them again would tell the same.
     """
     kept = train_kept.taken_over(tables, cfg, ("replenish", "evaluate"))
-    measured = [table.name for table in of_stage("evaluate") if kept and kept.has(table.name)]
-    if kept is None or "inventory_kpi" not in measured or kept.read("inventory_kpi").isEmpty():
+    if kept is None:
         return ""
-    tables.write_all({name: kept.read(name) for name in measured if not kept.read(name).isEmpty()}, files=1)
+    found = {table.name: kept.read(table.name) for table in of_stage("evaluate") if kept.has(table.name)}
+    measured = {name: frame for name, frame in found.items() if not frame.isEmpty()}
+    if "inventory_kpi" not in measured:
+        return ""
+    tables.write_all(measured, files=1)
     return f"{_report(tables, cfg)} (measured by run {kept.run_id}, which fitted the models)"
 
 
