@@ -27,7 +27,7 @@ from parlevel.spark.scratch import Scratch
 from parlevel.spark.tables import Tables, conform
 
 # Tables small enough for one file each.
-ONE_FILE = ("series", "products", "locations", "calendar", "inventory", "supply_terms", "resources")
+FILES = dict.fromkeys(("series", "products", "locations", "calendar", "inventory", "supply_terms", "resources"), 1)
 RULED = ("supply_terms", "inventory", "resources")
 NETWORK = ("nodes", "lanes")
 
@@ -82,7 +82,7 @@ def _as_typed(name: str, df: DataFrame) -> DataFrame:
 
 def _write_given(tables: Tables, frames: Mapping[str, DataFrame]) -> dict[str, int]:
     """Write what the source gives, and products and locations drawn from series where it gives none."""
-    counts = tables.write_all({name: frames[name] for name in ("series", "sales")}, files=dict.fromkeys(ONE_FILE, 1))
+    counts = tables.write_all({name: frames[name] for name in ("series", "sales")}, files=FILES)
     for name, count in counts.items():
         if not count:
             raise DataError(
@@ -99,7 +99,7 @@ def _write_given(tables: Tables, frames: Mapping[str, DataFrame]) -> dict[str, i
     }
     further = [table.name for table in of_stage("sources") if table.optional and table.name not in NETWORK]
     others = {**defaults, **{name: frames[name] for name in (*defaults, *further) if name in frames}}
-    counts |= tables.write_all(others, files=dict.fromkeys(ONE_FILE, 1))
+    counts |= tables.write_all(others, files=FILES)
     return counts
 
 
@@ -113,7 +113,8 @@ def _write_ruled(tables: Tables, given: Mapping[str, DataFrame], cutoff: date, s
         terms = assumed.supply_terms(profiles, cfg)
         whole = complete.set_for_all(complete.terms(given.get("supply_terms"), terms), cfg.source.terms)
         # lanes last: they are checked against the terms that are written
-        _write(tables, "supply_terms", write_network(tables, given, whole, cutoff, cfg.calendar.period, scratch))
+        whole = write_network(tables, given, whole, cutoff, cfg.calendar.period, scratch)
+        tables.write("supply_terms", whole, files=1)
         terms = tables.read("supply_terms")
         check_terms(terms, cfg.calendar.period)  # before the rules of stock and limits divide by them
         stock = assumed.inventory(profiles, terms, cutoff, cfg)
@@ -122,7 +123,7 @@ def _write_ruled(tables: Tables, given: Mapping[str, DataFrame], cutoff: date, s
             "inventory": complete.stock(given.get("inventory"), stock, cutoff),
             "resources": assumed.resources(profiles, terms, cfg) if limits is None else limits,
         }
-        tables.write_all(ruled, files=1)
+        tables.write_all(ruled, files=FILES)
     ends = period_index(F.lit(cutoff), cfg.calendar.period)
     check_stock(read("inventory"), ends, cfg.calendar.period)
     buyers, places = and_nodes(tables, terms, "supplier_id"), and_nodes(tables, read("series"), "location_id")
@@ -140,10 +141,6 @@ def _what_was_assumed(tables: Tables, given: Mapping[str, DataFrame]) -> list[st
             if count:
                 notes.append(f"{count:,} of {tables.row_counts[name]:,} rows of {name} completed by rule")
     return notes
-
-
-def _write(tables: Tables, name: str, df: DataFrame) -> int:
-    return tables.write(name, df, files=1 if name in ONE_FILE else None)
 
 
 def find_cutoff(sales: DataFrame, cfg: Config, span: Span | None = None) -> date:

@@ -107,8 +107,7 @@ def write_network(
     series = tables.read("series")
     whole = scratch.keep(by_lane(terms, series, lanes, nodes, "series_id"))
     check_network(nodes, lanes, whole, series, period_index(F.lit(cutoff), period), period)
-    tables.write("nodes", nodes, files=1)
-    tables.write("lanes", lanes, files=1)
+    tables.write_all({"nodes": nodes, "lanes": lanes}, files=1)
     return whole
 
 
