@@ -6,8 +6,9 @@
     python benchmarks/accuracy.py --dataset m5 --cutoff 2016-05-22 --out FORECASTS.parquet
 
 Every window is a run of the stages sources to forecast with `calendar.cutoff` set, as a user would run it. Peers get
-the same history (`pip install 'parlevel[peers]'` for mlforecast; AutoARIMA takes hours on a thousand daily series:
-name the peers you want). Without actuals after the cutoff the forecasts are written and nothing is scored.
+the same history (`pip install 'parlevel[peers]'` for mlforecast). A peer that takes seconds a series gets some of the
+series, drawn at random, and parlevel is scored on those once more. Without actuals after the cutoff the forecasts are
+written and nothing is scored.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ import numpy as np
 import pandas as pd
 
 from accuracy_data import PARTS, ROOT, Part, folder_of, m5_weights
-from accuracy_peers import FREQ, PEERS, complete, peers_for, task
+from accuracy_peers import FREQ, MOST, PEERS, complete, drawn, peers_for, task
 from accuracy_score import SEASON, mean_of, quantile_column, scales, score
 from measure import Cost, save, show
 from parlevel.config import Config, load
@@ -82,36 +83,51 @@ def window(part: Part, args: argparse.Namespace, cutoff: pd.Timestamp, data: dic
     if actual["sales"].notna().any():
         given = task(seen, every, part.period, horizon, part.known) if args.peers else None
         for name in peers_for(args.dataset, args.peers) if given else []:
+            asked = drawn(given, args.peer_series or MOST.get(name, len(given.history)))
             with Cost() as cost:
-                found = complete(PEERS[name](given), given)
+                found = complete(PEERS[name](asked), asked)
             rows.append({"model": name, "forecast": found, "cost": cost})
-        scale = scales(seen, SEASON[part.period])
         weights = m5_weights(folder, cutoff) if "aggregates" in "".join(part.sets) else None
-        for row in rows:
-            row["score"] = score(row["forecast"], actual, scale, weights)
+        rows = scored(rows, actual, scales(seen, SEASON[part.period]), weights)
     return [{"window": str(cutoff.date()), **row} for row in rows]
+
+
+def scored(
+    rows: list[dict[str, Any]], actual: pd.DataFrame, scale: pd.DataFrame, weights: pd.DataFrame | None
+) -> list[dict[str, Any]]:
+    """The rows with score and number of series; before peers on some series only, parlevel on the same ones."""
+    out: dict[tuple[str, int], dict[str, Any]] = {}
+    for row in rows:
+        names = row["forecast"]["series_id"].unique()
+        of = actual[actual["series_id"].isin(names)]
+        n = of["series_id"].nunique()
+        whole = n == actual["series_id"].nunique()
+        for one in (row,) if whole else (rows[0], row):
+            found = score(one["forecast"], of, scale, weights if whole else None)
+            out.setdefault((one["model"], n), {**one, "series": n, "score": found})
+    return list(out.values())
 
 
 def tables(part: Part, rows: list[dict[str, Any]]) -> dict[str, Any]:
     """Print the mean over windows per model, and every window where a peer is better; the figures for --json."""
     summary = []
-    for model in dict.fromkeys(row["model"] for row in rows):
-        mine = [row for row in rows if row["model"] == model]
+    for model, n in dict.fromkeys((row["model"], row["series"]) for row in rows):
+        mine = [row for row in rows if (row["model"], row["series"]) == (model, n)]
         cost = {
             f"{kind}_s": float(np.mean([getattr(row["cost"], f"{kind}_s") for row in mine])) for kind in ("cpu", "wall")
         }
-        summary.append({"model": model, **mean_of([row["score"] for row in mine]), **cost})
+        summary.append({"model": model, "series": n, **mean_of([row["score"] for row in mine]), **cost})
     n_windows = len({row["window"] for row in rows})
     show(f"{part.name}: mean of {n_windows} window(s)", summary)
-    ours = {row["window"]: row["score"] for row in rows if row["model"] == OURS}
+    ours = {(row["window"], row["series"]): row["score"] for row in rows if row["model"] == OURS}
     lost = [
         {"window": row["window"], "loss": loss, "peer": row["model"], "its": row["score"][loss],
-         OURS: ours[row["window"]][loss]}
-        for row in rows for loss in LOSSES if row["score"][loss] < ours[row["window"]][loss]
+         OURS: ours[row["window"], row["series"]][loss], "series": row["series"]}
+        for row in rows for loss in LOSSES if row["score"][loss] < ours[row["window"], row["series"]][loss]
     ]  # fmt: skip
     if lost:
         show(f"{part.name}: windows where a peer is better", lost)
-    windows = [{"window": row["window"], "model": row["model"], **row["score"]} for row in rows]
+    windows = [{**{key: row[key] for key in ("window", "model", "series")}, **row["score"]} for row in rows]
     return {"mean": summary, "windows": windows, "lost": lost}
 
 
@@ -156,6 +172,7 @@ def _arguments() -> argparse.Namespace:
     add("--horizon", type=int, help="periods ahead (default: that of conf/presets)")
     add("--windows", type=int, default=1, help="cutoffs, a horizon apart, the newest as --cutoff says")
     add("--peers", nargs="?", const="all", default="", help=f"run peers: all, or any of {','.join(PEERS)}")
+    add("--peer-series", type=int, help=f"series that a peer gets at most (default: all, but {MOST})")
     add("--preset", choices=("fast", "default", "best"), default="best", help="set of models: train.preset")
     add("--set", action="append", default=[], help="a further setting, section.key=value")
     add("--json", help="write the figures to this file")

@@ -164,6 +164,16 @@ def complete(found: pd.DataFrame, given: Task) -> pd.DataFrame:
     return pd.concat([known, rest], ignore_index=True)
 
 
+def drawn(given: Task, most: int) -> Task:
+    """The task of `most` series drawn at random, the same ones in every run; all of them where there are no more."""
+    names = np.sort(given.history["unique_id"].unique())
+    if len(names) <= most:
+        return given
+    some = np.random.default_rng(0).choice(names, most, replace=False)
+    history, future = (rows[rows["unique_id"].isin(some)] for rows in (given.history, given.future))
+    return replace(given, history=history, future=future)
+
+
 def _named(found: pd.DataFrame, model: str) -> pd.DataFrame:
     """parlevel's columns from a library's."""
     mean = found[model].to_numpy(float)
@@ -194,6 +204,9 @@ PEERS: dict[str, Callable[[Task], pd.DataFrame]] = {
     "imapa": _local(lambda m, season: m.IMAPA()),
 }
 """Name -> peer."""
+
+MOST = {"autoets": 500, "autoarima": 40}
+"""Series that a slow peer gets at most: seconds a series, where the others take milliseconds."""
 
 INTERMITTENT = ("croston", "sba", "tsb", "adida", "imapa")
 

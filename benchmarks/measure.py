@@ -140,7 +140,7 @@ def show(title: str, rows: Sequence[Mapping[str, Any]]) -> None:
     for k, name in enumerate(rows[0]):
         table.add_column(name, justify="left" if k == 0 else "right")
     for row in rows:
-        table.add_row(*(_text(value) for value in row.values()))
+        table.add_row(*(_text(row.get(name, "")) for name in rows[0]))
     Console(width=140 if not os.isatty(1) else None).print(table)
 
 

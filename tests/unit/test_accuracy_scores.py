@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import pandas as pd
 import pytest
 from scipy.stats import nbinom, norm
 
+from accuracy import scored as score_rows
+from accuracy import tables
+from accuracy_peers import Task, drawn
 from accuracy_score import LEVELS, quantile_column, scales, score
 
 N = 40_000
+CPU = SimpleNamespace(cpu_s=1.0, wall_s=1.0)
 
 
 def scored(truth: np.ndarray, quantiles: np.ndarray) -> dict[str, float]:
@@ -46,3 +52,35 @@ def test_intervals_that_are_too_narrow_are_seen() -> None:
     truth = nbinom.rvs(0.5, 0.4, size=N, random_state=np.random.default_rng(1)).astype(float)
     got = scored(truth, np.zeros(len(LEVELS)))
     assert got["pit_95"] < 0.75
+
+
+def test_a_peer_on_some_series_stands_beside_parlevel_on_the_same_ones() -> None:
+    names, day = [f"s{k}" for k in range(6)], pd.Timestamp("2020-01-08")
+    actual = pd.DataFrame({"series_id": names, "level": 12, "date": day, "sales": np.arange(1.0, 7.0)})
+    past = pd.concat([actual.assign(date=day - pd.Timedelta(days=k), sales=float(k % 3)) for k in range(1, 9)])
+    scale = scales(past.sort_values(["series_id", "date"]), 7)
+
+    def forecast(error: np.ndarray, some: list[str]) -> dict[str, object]:
+        made = actual[["series_id", "date"]].assign(demand_mean=actual["sales"] + error)
+        made[[quantile_column(level) for level in LEVELS]] = np.repeat(made[["demand_mean"]], len(LEVELS), axis=1)
+        return {"forecast": made[made["series_id"].isin(some)], "cost": CPU, "window": "2020-01-07"}
+
+    ours = {"model": "parlevel", **forecast(np.array([0.0, 0, 0, 3, 3, 3]), names)}
+    whole = {"model": "whole", **forecast(np.full(6, 2.0), names)}
+    slow = {"model": "slow", **forecast(np.full(6, 1.0), names[3:])}
+    rows = score_rows([ours, whole, slow], actual, scale, None)
+    found = {(row["model"], row["series"]): row["score"]["wape"] for row in rows}
+    assert found == pytest.approx(
+        {("parlevel", 6): 9 / 21, ("whole", 6): 12 / 21, ("parlevel", 3): 9 / 15, ("slow", 3): 3 / 15}
+    )
+    lost = tables(SimpleNamespace(name="six"), rows)["lost"]
+    assert {(row["peer"], row["series"]) for row in lost if row["loss"] == "wape"} == {("slow", 3)}
+
+
+def test_the_series_that_a_slow_peer_gets_are_the_same_in_every_run() -> None:
+    history = pd.DataFrame({"unique_id": np.repeat([f"s{k}" for k in range(50)], 2), "y": 1.0})
+    given = Task(history, history.iloc[::-1], "day", 1, ())
+    some = drawn(given, 8)
+    assert some.history["unique_id"].nunique() == some.future["unique_id"].nunique() == 8
+    assert set(drawn(given, 8).history["unique_id"]) == set(some.history["unique_id"])
+    assert drawn(given, 50) is given
