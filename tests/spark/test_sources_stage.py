@@ -309,6 +309,13 @@ def test_reference_data_have_the_published_counts(
     assert frames["sales"].count() == n_sales
 
 
+def test_vn2s_stock_is_left_out_at_a_cutoff_before_it(spark: SparkSession, data_dir: Path) -> None:
+    sets = ["source.name=vn2", "calendar.period=week", f"source.options.data_dir={data_dir}"]
+    origin = source("vn2", load(sets=[*sets, "calendar.cutoff=2024-02-12"]))
+    assert "inventory" not in origin.load(spark)
+    assert "2024-04-08, not of the cutoff" in origin.notes[0]
+
+
 def test_vn2_has_the_contests_stock_and_terms(spark: SparkSession, data_dir: Path) -> None:
     cfg = load(sets=["source.name=vn2", "calendar.period=week", f"source.options.data_dir={data_dir}"])
     frames = source("vn2", cfg).load(spark)

@@ -12,9 +12,12 @@ from pyspark.sql import SparkSession
 from parlevel.config import Config, load
 from parlevel.errors import DataError, SchemaError
 from parlevel.schemas import contract
+from parlevel.spark.delta_log import create, partitions, properties
 from parlevel.spark.tables import Tables, spark_schema
 
 pytestmark = pytest.mark.spark
+
+COUNTED = ("tableSizeBytes", "numFiles", "numMetadata", "numProtocol")
 
 
 @pytest.fixture
@@ -36,6 +39,40 @@ def test_a_run_replaces_its_own_slice_and_no_other(spark: SparkSession, cfg: Con
     assert [(r.series_id, r.sales) for r in two.read("sales").collect()] == [("c", 3.0)]
     assert "run_id" not in one.read("sales").columns
     assert {r.run_id for r in one.read_all("sales").collect()} == {"one", "two"}
+
+
+@pytest.mark.parametrize("name", ["panel", "order_plan", "runs"])
+def test_a_table_made_in_its_folder_is_the_one_that_spark_would_make(
+    spark: SparkSession, cfg: Config, tmp_path: Path, name: str
+) -> None:
+    table, place = contract(name), tmp_path / "theirs"
+    create(table, tmp_path / "ours")
+    columns = ", ".join(f"`{c.name}` {c.type}{'' if c.nullable else ' NOT NULL'}" for c in table.columns)
+    said = ", ".join(f"'{key}' = '{value}'" for key, value in properties(table).items())
+    split = f"PARTITIONED BY ({', '.join(partitions(table))})" if partitions(table) else ""
+    spark.sql(f"CREATE TABLE delta.`{place}` ({columns}) USING delta {split} TBLPROPERTIES ({said})")
+    ours, theirs = (actions(tmp_path / of / "_delta_log" / f"{0:020}.json") for of in ("ours", "theirs"))
+    assert ours["protocol"] == theirs["protocol"]
+    for key in ("configuration", "partitionColumns"):
+        assert ours["metaData"][key] == theirs["metaData"][key]
+    assert json.loads(ours["metaData"]["schemaString"]) == json.loads(theirs["metaData"]["schemaString"])
+    sums = [json.loads((tmp_path / of / "_delta_log" / f"{0:020}.crc").read_text()) for of in ("ours", "theirs")]
+    assert {key: sums[0][key] for key in COUNTED} == {key: sums[1][key] for key in COUNTED}
+    assert sums[0]["metadata"] == ours["metaData"]
+
+
+def actions(commit: Path) -> dict[str, dict]:
+    return {kind: action for line in commit.read_text().splitlines() for kind, action in json.loads(line).items()}
+
+
+def test_a_table_that_is_there_is_not_made_again(spark: SparkSession, cfg: Config) -> None:
+    tables = Tables(spark, cfg, "one", {})
+    tables.write("sales", sales(spark, ("a", 1, 1.0)))
+    place = Path(cfg.paths.warehouse) / "sales"
+    before = sorted(path.name for path in (place / "_delta_log").iterdir())
+    create(contract("sales"), place)
+    assert sorted(path.name for path in (place / "_delta_log").iterdir()) == before
+    assert Tables(spark, cfg, "one", {}).read("sales").count() == 1
 
 
 def test_several_tables_are_written_at_once(spark: SparkSession, cfg: Config) -> None:
@@ -119,7 +156,7 @@ def test_only_a_slice_that_may_exist_is_replaced(spark: SparkSession, cfg: Confi
     odd = Tables(spark, cfg, "a b", {})  # Delta writes its folder with another name
     for _ in range(2):
         odd.write("sales", sales(spark, ("c", 1, 3.0)))
-    assert modes() == ["create", "Append", "Overwrite", "Overwrite", "Overwrite", "Overwrite"]
+    assert modes() == ["Ignore", "Append", "Overwrite", "Overwrite", "Overwrite", "Overwrite"]
     rows = {(row.run_id, row.series_id) for row in tables.read_all("sales").collect()}
     assert rows == {("one", "a"), ("two", "b"), ("a b", "c")}
     assert tables.read_all("sales").count() == 3

@@ -7,6 +7,7 @@ parlevel's words a lead time of 2. A week's unit left costs 0.2, a lost unit 1.0
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +52,7 @@ class VN2(Cached):
 
     def __init__(self, options: Mapping[str, Any], cfg: Config) -> None:
         self._options = read_options(Options, options, "vn2")
+        self._cutoff = cfg.calendar.cutoff
         require_period(cfg, "vn2", ("week",))
         own = {SALES: self._options.sales, IN_STOCK: self._options.in_stock, STATE: self._options.state, MASTER: None}
         published = [name for name, path in own.items() if path is None]
@@ -65,10 +67,9 @@ class VN2(Cached):
         return files_fingerprint(self._files.values())
 
     def load(self, spark: SparkSession) -> dict[str, DataFrame]:
-        """All tables; nothing is assumed, and nothing is shared between items."""
+        """All tables; nothing is shared between items, and nothing is assumed, but stock at an earlier cutoff."""
         master = _read(spark, self._files[MASTER])
-        state = _read(spark, self._files[STATE])
-        return {
+        tables = {
             "series": contract_frame(master, "series"),
             "sales": self._sales(spark),
             "products": contract_frame(
@@ -84,10 +85,15 @@ class VN2(Cached):
                 name=F.concat(F.lit("store "), "location_id"),
                 kind=F.lit("store"),
             ),
-            "inventory": _inventory(state, self._last_week(spark)),
             "supply_terms": _terms(master),
             "resources": rows_frame(spark, "resources", []),
         }
+        last = self._last_week(spark)
+        if self._cutoff is None or self._cutoff >= date.fromisoformat(last):
+            tables["inventory"] = _inventory(_read(spark, self._files[STATE]), last)
+        else:
+            self.notes = (f"the stock in {self._files[STATE].name} is that of {last}, not of the cutoff: left out",)
+        return tables
 
     def _last_week(self, spark: SparkSession) -> str:
         """First day of the last week in the sales file: the stock is that of its end."""

@@ -9,7 +9,6 @@ says is read from its folder where that is a folder of this machine; elsewhere S
 
 from __future__ import annotations
 
-import json
 import logging
 import re
 from collections.abc import Mapping
@@ -25,15 +24,13 @@ from parlevel.config import Config
 from parlevel.errors import DataError, SchemaError
 from parlevel.places import below, folder
 from parlevel.schemas import STAGES, Table, contract, of_stage
+from parlevel.spark.delta_log import create, last_commit, partitions, properties, told
 from parlevel.spark.grouped import ddl
 
 log = logging.getLogger(__name__)
 
 WRITERS = 3
 """Tables written at once."""
-
-# Readers outside Spark (delta-rs, DuckDB, Polars) do not know deletion vectors.
-PROPERTIES = "'delta.enableDeletionVectors' = 'false'"
 
 # Error classes by which Spark and Delta say that a table is not there, as against being broken.
 MISSING = (
@@ -80,8 +77,9 @@ class Tables:
     def _exists(self, name: str) -> bool:
         if self._cfg.paths.catalog:
             return self.spark.catalog.tableExists(f"{self._cfg.paths.catalog}.{name}")
-        if self._last_file(name):
-            return True
+        log = self._log_folder(name)
+        if log is not None:
+            return log.is_dir() and any(log.iterdir())
         try:
             return bool(self.spark.sql(f"DESCRIBE DETAIL {self.reference(name)}").head(1))
         except Exception as error:
@@ -185,56 +183,49 @@ class Tables:
         return self.spark.read.format("delta").load(location(self._cfg, name))
 
     def _create(self, table: Table) -> None:
+        """Make the table, where it is not there yet: a commit of some milliseconds in a folder of this machine."""
         if self.has(table.name):
             return
+        log = self._log_folder(table.name)
+        if log is not None:
+            create(table, log.parent)
+            self._known.add(table.name)
+            return
         columns = ", ".join(f"`{c.name}` {c.type}{'' if c.nullable else ' NOT NULL'}" for c in table.columns)
-        partition = "PARTITIONED BY (run_id)" if _is_partitioned(table) else ""
+        split = partitions(table)
+        partition = f"PARTITIONED BY ({', '.join(split)})" if split else ""
+        said = ", ".join(f"'{key}' = '{value}'" for key, value in properties(table).items())
         self.spark.sql(
             f"CREATE TABLE IF NOT EXISTS {self.reference(table.name)} ({columns}) USING delta {partition} "
-            f"TBLPROPERTIES ({properties(table)})"
+            f"TBLPROPERTIES ({said})"
         )
         self._known.add(table.name)
 
     def _is_new(self, table: Table) -> bool:
         """Whether this run surely has no rows in the table yet; in doubt not."""
         last = self._last_file(table.name)
-        if last is None or not _is_partitioned(table) or not re.fullmatch(r"[\w.-]+", self.run_id):
+        if last is None or not partitions(table) or not re.fullmatch(r"[\w.-]+", self.run_id):
             return False
         return not (last.parent.parent / f"run_id={self.run_id}").exists()
 
+    def _log_folder(self, name: str) -> Path | None:
+        """Where the table's log is, or would be, if that is on this machine."""
+        home = folder(self._cfg.paths.warehouse)
+        return None if self._cfg.paths.catalog or home is None else home / name / "_delta_log"
+
     def _last_file(self, name: str) -> Path | None:
         """Newest commit in the table's log, if its folder is one of this machine."""
-        home = folder(self._cfg.paths.warehouse)
-        if self._cfg.paths.catalog or home is None:
-            return None
-        return max((home / name / "_delta_log").glob("[0-9]*.json"), default=None)
+        log = self._log_folder(name)
+        return None if log is None else last_commit(log)
 
     def _last_commit(self, name: str) -> tuple[int, int]:
         """(version, rows written) of the table's newest commit."""
         last = self._last_file(name)
         if last:
-            found = [json.loads(line) for line in last.read_text().splitlines() if line.startswith('{"commitInfo"')]
-            written = found[0]["commitInfo"].get("operationMetrics", {}) if found else {}
-            return int(last.stem), int(written.get("numOutputRows", 0))
+            return told(last)
         rows = self.spark.sql(f"DESCRIBE HISTORY {self.reference(name)} LIMIT 1").select("version", "operationMetrics")
         version, metrics = rows.head(1)[0]
         return int(version), int((metrics or {}).get("numOutputRows", 0))
-
-
-def properties(table: Table) -> str:
-    """Table properties: what other readers need, and statistics of the key columns alone.
-
-    Runs are told apart by partition and read whole; statistics of every column, arrays among them, would cost each
-    small write more than its rows.
-    """
-    simple = ("string", "date", "int", "bigint", "timestamp")
-    kinds = {column.name: column.type for column in table.columns}
-    keys = [key for key in table.keys if key != "run_id" and kinds[key] in simple]
-    return f"{PROPERTIES}, 'delta.dataSkippingStatsColumns' = '{','.join(keys)}'" if keys else PROPERTIES
-
-
-def _is_partitioned(table: Table) -> bool:
-    return table.stage != "every"
 
 
 def conform(table: Table, df: DataFrame) -> DataFrame:

@@ -1,0 +1,69 @@
+"""A Delta table's log, where it is a folder of this machine: making the table, and what its newest commit says.
+
+Spark answers such questions too, with a query or two each. A small run asks a hundred of them.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from deltalake import DeltaTable
+
+from parlevel.schemas import Table
+
+# Readers outside Spark (delta-rs, DuckDB, Polars) do not know deletion vectors.
+PROPERTIES = {"delta.enableDeletionVectors": "false"}
+
+
+def properties(table: Table) -> dict[str, str]:
+    """Table properties: what other readers need, and statistics of the key columns alone.
+
+    Runs are told apart by partition and read whole; statistics of every column, arrays among them, would cost each
+    small write more than its rows.
+    """
+    simple = ("string", "date", "int", "bigint", "timestamp")
+    kinds = {column.name: column.type for column in table.columns}
+    keys = [key for key in table.keys if key != "run_id" and kinds[key] in simple]
+    return {**PROPERTIES, **({"delta.dataSkippingStatsColumns": ",".join(keys)} if keys else {})}
+
+
+def partitions(table: Table) -> list[str]:
+    """Partition columns: runs are told apart by them, but in the log of runs itself."""
+    return ["run_id"] if table.stage != "every" else []
+
+
+def create(table: Table, place: Path) -> None:
+    """Make an empty table in a folder, unless one is there.
+
+    Args:
+        table: its contract.
+        place: the table's folder; made if needed.
+    """
+    made = DeltaTable.create(
+        str(place), table.arrow(), "ignore", partition_by=partitions(table), configuration=properties(table)
+    )
+    commit = place / "_delta_log" / f"{0:020}.json"
+    if made.version() or not commit.exists():  # another process made it, and went on
+        return
+    actions = {kind: action for line in commit.read_text().splitlines() for kind, action in json.loads(line).items()}
+    # The checksum of a version, as Delta's protocol has it: with it Spark need not add the log up before it writes.
+    empty = {"tableSizeBytes": 0, "numFiles": 0, "numMetadata": 1, "numProtocol": 1, "allFiles": []}
+    known = {"metadata": actions["metaData"], "protocol": actions["protocol"]}
+    commit.with_suffix(".crc").write_text(json.dumps({**empty, **known, "setTransactions": [], "domainMetadata": []}))
+
+
+def last_commit(log: Path) -> Path | None:
+    """The file of the newest commit, if there is one.
+
+    Args:
+        log: the folder `_delta_log` of a table, which need not exist.
+    """
+    return max(log.glob("[0-9]*.json"), default=None)
+
+
+def told(commit: Path) -> tuple[int, int]:
+    """(version, rows written) of a commit."""
+    found = [json.loads(line) for line in commit.read_text().splitlines() if line.startswith('{"commitInfo"')]
+    written = found[0]["commitInfo"].get("operationMetrics", {}) if found else {}
+    return int(commit.stem), int(written.get("numOutputRows", 0))
