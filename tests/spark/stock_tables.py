@@ -79,8 +79,9 @@ def _curve(mean: float) -> list[float]:
 
 
 def _profile(own: dict, mean: float, k: int) -> dict:
-    return {**own, "category": "c", "velocity": "AB"[k % 2], "pattern": ("smooth", "lumpy")[k % 2],
-            "high_volume": False, "n_periods": 120, "n_positive": 100,
+    velocity, pattern = "AB"[k % 2], ("smooth", "lumpy")[k % 2]
+    return {**own, "category": "c", "velocity": velocity, "pattern": pattern, "group_velocity": velocity,
+            "group_pattern": pattern, "high_volume": False, "n_periods": 120, "n_positive": 100,
             "total": 120 * float(mean), "recent_mean": float(mean), "age": 120,
             "since_last_sale": 0, "group_id": "g", "predicted_bytes": 1,
             "content_key": f"{k * 37 % 101:03d}"}  # fmt: skip

@@ -115,6 +115,25 @@ def test_a_backtest_without_chosen_forecasts_is_refused(spark: SparkSession) -> 
         plays.simulation_rows(old, shown["series_profile"], shown["supply_terms"], shown["panel"], cfg=cfg)
 
 
+def test_segments_are_those_known_before_what_is_judged(spark: SparkSession) -> None:
+    cfg = load(sets=list(SETS))
+    shown = shop(spark, 14, n=6)
+    # at the cutoff all series look slow: that is made of the very periods that are played
+    profile = shown["series_profile"].withColumns({"velocity": F.lit("C"), "pattern": F.lit("dead")})
+    rows = plays.simulation_rows(shown["backtest"], profile, shown["supply_terms"], shown["panel"], cfg=cfg)
+    assert {(r.velocity, r.pattern) for r in rows.select("velocity", "pattern").collect()} == {
+        ("A", "smooth"),
+        ("B", "lumpy"),
+    }
+    judged = evaluate.forecast_accuracy(shown["backtest"], profile).select("segment").distinct().collect()
+    assert {r.segment for r in judged if ":" in r.segment and r.segment[:4] in ("velo", "patt")} == {
+        "velocity:A",
+        "velocity:B",
+        "pattern:smooth",
+        "pattern:lumpy",
+    }
+
+
 def test_max_series_draws_by_content(spark: SparkSession) -> None:
     cfg = load(sets=[*SETS, "evaluate.max_series=4"])
     drawn = []

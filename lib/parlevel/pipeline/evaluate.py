@@ -19,6 +19,7 @@ from parlevel.pipeline.plays import (
     PERFECT,
     Plays,
     Setting,
+    as_known_before,
     parameters_of,
     season_of,
     simulate,
@@ -104,7 +105,7 @@ def _frame(rows: DataFrame, table: str, values: list[tuple[Any, ...]]) -> DataFr
 def forecast_accuracy(backtest: DataFrame, profile: DataFrame) -> DataFrame:
     """Contract `accuracy`: the newest fold, which neither chose nor calibrated a model; segment `fold` has them all."""
     newest = backtest.agg(F.max("fold")).head(1)[0][0]
-    labels = profile.select("series_id", "pattern", "velocity")
+    labels = as_known_before(profile).select("series_id", "pattern", "velocity")
     rows = backtest.join(labels, "series_id", "left").fillna("unknown", ["pattern", "velocity"])
     held = ["all", "group", "step", "pattern", "velocity"]
     sums = map_packed(

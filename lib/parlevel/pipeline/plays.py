@@ -97,7 +97,9 @@ def simulation_rows(
         drawn = keys.orderBy("_draw", "content_key", "series_id").limit(cfg.evaluate.max_series)
         fold = fold.join(drawn.select("series_id"), "series_id", "left_semi")
     ends = panel.select("series_id", F.col("demand").alias("_demand"), F.col("cutoff").alias("_end"))
-    known = profile.select("series_id", "product_id", "location_id", "content_key", "pattern", "velocity", "category")
+    known = as_known_before(profile).select(
+        "series_id", "product_id", "location_id", "content_key", "pattern", "velocity", "category"
+    )
     back = (period_index(F.col("_end"), period) - period_index(F.col("cutoff"), period)).cast("int")
     joined = (
         fold.join(known, "series_id")
@@ -110,6 +112,14 @@ def simulation_rows(
     segments = [F.coalesce(F.col(name), F.lit("unknown")).alias(name) for name in cfg.evaluate.segments]
     packed = [made[c.name].alias(c.name) if c.name in made else F.col(c.name) for c in PACKED]
     return joined.select(*packed, "actual", "available", "cutoff", *segments, segment(cfg).alias("choice"))
+
+
+def as_known_before(profile: DataFrame) -> DataFrame:
+    """`series_profile` with the velocity and pattern that were known before any period that folds judge.
+
+    Classes made at the cutoff gather in class C what happened to sell little in the very periods that are played.
+    """
+    return profile.withColumns({"velocity": F.col("group_velocity"), "pattern": F.col("group_pattern")})
 
 
 def segment(cfg: Config) -> SparkColumn:
