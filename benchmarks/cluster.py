@@ -32,7 +32,7 @@ from stages import ROOT, settings
 sys.path.insert(0, str(ROOT / "tests" / "e2e"))
 import standalone  # the end-to-end tests' own cluster
 
-CLOCKED = ("seconds", "fit_seconds")
+CLOCKED = ("seconds", "fit_seconds", "peak_bytes")
 
 
 def main() -> None:

@@ -203,6 +203,13 @@ def _models(series: list[dict[str, Any]], draw: np.random.Generator) -> dict[str
         }
         for s in {s["group_id"]: s for s in series}.values()
     ]  # fmt: skip
+    work = [
+        {
+            "group_id": model["group_id"], "n_series": 4, "n_cells": 1600, "predicted_seconds": 1.0 + k,
+            "seconds": 2.0 + k, "predicted_bytes": 10**6, "peak_bytes": 2 * 10**6,
+        }
+        for k, model in enumerate(models)
+    ]  # fmt: skip
     tuning = [
         {
             "group_id": models[0]["group_id"], "model": "forest", "trial": k, "parameters": "{}",
@@ -217,6 +224,7 @@ def _models(series: list[dict[str, Any]], draw: np.random.Generator) -> dict[str
         "forecast_drivers": [row for s in series for row in _drivers(s)],
         "failures": failures,
         "models": models,
+        "group_work": work,
         "tuning": tuning,
     }
 

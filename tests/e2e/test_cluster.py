@@ -34,7 +34,7 @@ def rows(warehouse: Path, name: str, run_id: str | None = None) -> polars.DataFr
     frame = polars.DataFrame(DeltaTable(str(warehouse / name)).to_pyarrow_table())
     if run_id is not None:
         frame = frame.filter(polars.col("run_id") == run_id)
-    dropped = ("seconds", "fit_seconds", "run_id")
+    dropped = ("seconds", "fit_seconds", "peak_bytes", "run_id")
     keys = [key for key in contract(name).keys if key not in dropped]
     return frame.drop([c for c in dropped if c in frame.columns]).sort(keys)
 

@@ -21,7 +21,7 @@ pytestmark = pytest.mark.spark
 def rows(spark: SparkSession, cfg: Config, result: RunResult, name: str) -> pd.DataFrame:
     """A table's slice of a run, sorted by its keys, without what a clock measured."""
     frame = Tables(spark, cfg, result.run_id, {}).read(name).toPandas()
-    frame = frame.drop(columns=[c for c in ("seconds", "fit_seconds", "started_at") if c in frame])
+    frame = frame.drop(columns=[c for c in ("seconds", "fit_seconds", "peak_bytes", "started_at") if c in frame])
     keys = [key for key in contract(name).keys if key in frame]  # a slice of one run has no run_id
     return frame.sort_values(keys).reset_index(drop=True)
 

@@ -11,8 +11,8 @@ import pytest
 
 from panels import QUICK_TRAINING, daily, one_group
 from parlevel.config import load
-from parlevel.domain.forecast import registry
-from parlevel.domain.forecast.memory import FEWEST, out_of_memory, within_memory
+from parlevel.domain.forecast import memory, registry
+from parlevel.domain.forecast.memory import FEWEST, Use, out_of_memory, within_memory
 from parlevel.domain.forecast.seasonal_naive import SeasonalNaive
 from parlevel.domain.panel import Panel
 from parlevel.pipeline import train
@@ -118,3 +118,24 @@ def test_a_candidate_that_never_fits_costs_the_others_nothing() -> None:
     assert {row["n_series"] for row in models.values()} == {64}
     assert models["seasonal_naive"]["chosen"]
     assert models["hopeless"]["note"].startswith("failed on a fold: MemoryError")
+
+
+def test_use_tells_what_a_block_took_and_not_what_was_held_before() -> None:
+    held = np.ones(8_000_000)  # 61 MiB
+    with Use() as use:
+        more = np.ones(16_000_000)  # 122 MiB, given back before the block ends
+        del more
+    assert held.sum() == 8_000_000
+    assert 0 < use.seconds < 60
+    if use.peak_bytes is not None:  # Linux alone tells
+        assert 100 * 2**20 < use.peak_bytes < 170 * 2**20
+    with Use() as small:
+        pass
+    assert small.peak_bytes is None or small.peak_bytes < 20 * 2**20
+
+
+def test_a_system_that_tells_nothing_of_memory_leaves_it_out(tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(memory, "REFERENCES", tmp_path / "absent" / "clear_refs")
+    with Use() as use:
+        pass
+    assert use.peak_bytes is None

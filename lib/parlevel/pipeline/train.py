@@ -7,7 +7,6 @@ backtests together, so that training runs once.
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial, reduce
@@ -27,7 +26,7 @@ from parlevel.domain.forecast.crossval import (
     in_content_order,
     train_group,
 )
-from parlevel.domain.forecast.memory import within_memory
+from parlevel.domain.forecast.memory import Use, within_memory
 from parlevel.domain.forecast.registry import SHARED
 from parlevel.domain.forecast.tune import Clock
 from parlevel.domain.panel import Panel
@@ -42,6 +41,7 @@ from parlevel.pipeline.train_groups import (
     grouped,
     has_deep,
     pick,
+    predictions,
     teachers,
     union_columns,
     union_rows,
@@ -58,12 +58,12 @@ log = logging.getLogger(__name__)
 
 TOLD = 200  # groups whose choice the log tells one by one; of more, the table models does
 
-KINDS = ("models", "cv_scores", "backtest", "tuning")
+KINDS = ("models", "cv_scores", "backtest", "group_work", "tuning")
 OUTPUT = union_columns(*(contract(name).data_columns for name in KINDS))
 
 
 def run(tables: Tables, cfg: Config) -> str:
-    """Train every group; write models, cv_scores and backtest, and tuning where there is a budget of time.
+    """Train every group; write models, cv_scores, backtest and group_work, and tuning where there is a budget of time.
 
     Groups whose models an earlier run fitted for this one too (`train.refit_every`) are taken over.
 
@@ -99,6 +99,8 @@ def _fresh(
     mine = rows.where(F.col("group_id").isin([size.group_id for size in due])) if some else rows
     trained = scratch.keep(transform(mine, due, models, cfg=cfg, found=found, clock=clock))
     frames = {name: pick(trained, name, contract(name).data_columns) for name in KINDS}
+    foreseen = F.broadcast(predictions(spark, due))
+    frames["group_work"] = frames["group_work"].drop(*foreseen.columns[1:]).join(foreseen, "group_id")
     if found:
         of_all = spark.createDataFrame(found, spark_schema(contract("tuning")))
         frames["tuning"] = frames["tuning"].unionByName(of_all)
@@ -188,24 +190,33 @@ def _train(
     table, ready = take_over(table)
     group, high = table["group_id"][0].as_py(), bool(table["high_volume"][0].as_py())
     chosen_spec = replace(deep if high else plain, ready=ready, budget_s=(seconds or {}).get(group, 0.0))
-    started = time.perf_counter()
+    with Use() as use:
+        parts = _parts(table, group, chosen_spec, period, max_loss_pct)
+    parts["group_work"] = train_rows.work(group, teachers(table)[0].num_rows, use)
+    log.info("group %s took %.1f s", group, use.seconds)
+    out = union_rows(parts, OUTPUT)
+    kinds = pa.array([kind.split()[0] for kind in out["kind"].to_pylist()], pa.string())
+    return out.set_column(0, "kind", kinds)
+
+
+def _parts(
+    table: pa.Table, group: str, chosen_spec: Spec, period: Period, max_loss_pct: float | None
+) -> dict[str, pa.Table]:
+    """A group's rows of models, cv_scores, tuning and, one table a forecast, of backtest."""
     panel = with_known_future(Panel.from_arrow(teachers(table)[0], period))
     try:
         fit = partial(_fitted, whole=panel.n_series, spec=chosen_spec, max_loss_pct=max_loss_pct)
         (result, models), short = within_memory(in_content_order(panel), fit)
     except Exception as error:  # one group's failure is a row; its series fall back in the forecast stage
         log.warning("group %s could not be trained: %s", group, error)
-        rows = [_failed(chosen_spec.floor, error)]
-        return union_rows({"models": train_rows.models(rows, group, panel, "")}, OUTPUT)
-    log.info("group %s: %s, %.1f s", group, result.choice.reason, time.perf_counter() - started)
+        return {"models": train_rows.models([_failed(chosen_spec.floor, error)], group, panel, "")}
+    log.info("group %s: %s", group, result.choice.reason)
     models = [replace(row, note=f"{row.note}; {short}" if row.note else short) for row in models] if short else models
     parts = {"models": train_rows.models(models, group, result.panel, result.data_key)}
     parts["cv_scores"], parts["tuning"] = train_rows.scores(result, group), tuning_rows(result.trials, group)
     for k, row in enumerate(result.backtest):
         parts[f"backtest {k}"] = train_rows.backtest(row, result.panel, group, chosen_spec)
-    out = union_rows(parts, OUTPUT)
-    kinds = pa.array([kind.split()[0] for kind in out["kind"].to_pylist()], pa.string())
-    return out.set_column(0, "kind", kinds)
+    return parts
 
 
 def _fitted(

@@ -9,7 +9,7 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
-from pyspark.sql import DataFrame
+from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from parlevel.config import Config
@@ -34,6 +34,9 @@ CAPPED_ROWS = 9_000
 DEEP_ROWS = 150_000
 """What the deep model costs beside the others, in training rows."""
 
+SECONDS_A_ROW = 2.5e-4
+"""Seconds of a training row with the default candidates; other machines and candidates keep the proportions."""
+
 
 def has_deep(cfg: Config) -> bool:
     """Whether some candidate is offered to high-volume series only."""
@@ -52,7 +55,7 @@ def grouped(features: DataFrame, profile: DataFrame, *, cfg: Config, terms: Data
         cfg: the configuration.
         terms: `series_id` and what is at stake in each series' orders, where training counts it.
 
-    Returns: the columns of `features`, `group_id`, `high_volume` and `left_out`, and those of `terms`.
+    Returns: the columns of `features`, `group_id`, `high_volume`, `left_out`, `predicted_bytes`, those of `terms`.
     """
     slim = profile.select("series_id", "group_id", "high_volume", "left_out", "predicted_bytes", "content_key")
     if not has_deep(cfg):
@@ -64,7 +67,7 @@ def grouped(features: DataFrame, profile: DataFrame, *, cfg: Config, terms: Data
         part = F.pmod(F.xxhash64("content_key"), F.lit(parts)) + 1
         name = F.lit(HIGH_VOLUME) if parts == 1 else F.concat_ws("_", F.lit(HIGH_VOLUME), part.cast("string"))
         placed = slim.withColumn("group_id", F.when(F.col("high_volume"), name).otherwise(F.col("group_id")))
-    placed = placed.drop("predicted_bytes", "content_key")
+    placed = placed.drop("content_key")
     if terms is not None:
         placed = placed.join(terms, "series_id", "left")  # not to the histories: those are shuffled once
     return features.join(placed, "series_id", "inner")
@@ -84,12 +87,13 @@ def teachers(rows: pa.Table) -> tuple[pa.Table, pa.Table]:
 
 @dataclass(frozen=True)
 class GroupSize:
-    """A group as it is predicted: its series, their observed periods, and whether it gets the deep models."""
+    """A group as it is predicted: series, their observed periods, whether it gets the deep models, memory in bytes."""
 
     group_id: str
     n_series: int
     cells: int
     deep: bool
+    predicted_bytes: int = 0
 
     @property
     def work(self) -> float:
@@ -101,12 +105,22 @@ def group_sizes(rows: DataFrame) -> list[GroupSize]:
     """The size of every group, in one pass.
 
     Args:
-        rows: columns group_id, high_volume, n_past; one row a series.
+        rows: columns group_id, high_volume, n_past, predicted_bytes; one row a series.
     """
     totals = rows.groupBy("group_id").agg(
-        F.count("*").alias("n_series"), F.sum("n_past").alias("cells"), F.max("high_volume").alias("deep")
+        F.count("*").alias("n_series"),
+        F.sum("n_past").alias("cells"),
+        F.max("high_volume").alias("deep"),
+        F.sum("predicted_bytes").alias("predicted_bytes"),
     )
     return [GroupSize(**row.asDict()) for row in totals.collect()]  # bounded: one row a group
+
+
+def predictions(spark: SparkSession, sizes: Sequence[GroupSize]) -> DataFrame:
+    """What groups are predicted to take: a row each, columns of the contract `group_work`."""
+    rows = [(size.group_id, size.cells, size.work * SECONDS_A_ROW, size.predicted_bytes) for size in sizes]
+    kinds = "group_id string, n_cells bigint, predicted_seconds double, predicted_bytes bigint"
+    return spark.createDataFrame(rows, kinds)
 
 
 def assignment(sizes: Sequence[GroupSize]) -> Assignment:

@@ -1,4 +1,4 @@
-"""A group's training as rows of the tables models, cv_scores and backtest."""
+"""A group's training as rows of the tables models, cv_scores, backtest and group_work."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from parlevel.domain.forecast.build import libraries
 from parlevel.domain.forecast.crossval import BacktestRow, GroupResult, ModelRow, Spec
+from parlevel.domain.forecast.memory import Use
 from parlevel.domain.panel import Panel, rows_to_lists
 from parlevel.domain.periods import to_date
 
@@ -80,6 +81,18 @@ def backtest(row: BacktestRow, panel: Panel, group: str, spec: Spec) -> pa.Table
             "naive_mae": pa.array(each.naive_mae[keep], pa.float64()),
             "naive_mse": pa.array(each.naive_mse[keep], pa.float64()),
             "path_correlation": pa.array([row.path_correlation] * n, pa.float64()),
+        }
+    )
+
+
+def work(group: str, n_series: int, use: Use) -> pa.Table:
+    """The row of the contract `group_work`, without what was predicted."""
+    return pa.table(
+        {
+            "group_id": [group],
+            "n_series": pa.array([n_series], pa.int32()),
+            "seconds": [use.seconds],
+            "peak_bytes": pa.array([use.peak_bytes], pa.int64()),
         }
     )
 

@@ -131,6 +131,15 @@ MODEL_CARD = View(
 FROM {models}""",
 )
 
+GROUP_LOAD = View(
+    "group_load",
+    "how well a group's training was foreseen: its share of all seconds, and its memory",
+    """SELECT group_id, n_series, n_cells, predicted_seconds, seconds,
+       predicted_seconds / sum(predicted_seconds) OVER () AS predicted_share, seconds / sum(seconds) OVER () AS share,
+       predicted_bytes, peak_bytes
+FROM {group_work}""",
+)
+
 TUNING_GAIN = View(
     "tuning_gain",
     "what searching a group's model for better hyperparameters came to, at cutoffs before the folds",
@@ -167,6 +176,7 @@ VIEWS: tuple[View, ...] = (
     DEMAND_OUTLOOK,
     MAIN_DRIVERS,
     MODEL_CARD,
+    GROUP_LOAD,
     TUNING_GAIN,
     RUN_LOG,
 )

@@ -1,6 +1,6 @@
 """THE table contracts: every table that parlevel reads or writes, declared once.
 
-Look a table up with `contract("order_plan")`; `inputs` and `outputs` hold the declarations.
+Look a table up with `contract("order_plan")`; `inputs`, `outputs` and `plans` hold the declarations.
 """
 
 from __future__ import annotations
@@ -9,7 +9,8 @@ from parlevel.errors import SchemaError
 from parlevel.registry import nearest
 from parlevel.schemas.form import Column, Table, arrow_schema
 from parlevel.schemas.inputs import CLEAN, FEATURES, SOURCES
-from parlevel.schemas.outputs import EVALUATE, EVERY_STAGE, FORECAST, REPLENISH, TRAIN
+from parlevel.schemas.outputs import EVERY_STAGE, FORECAST, TRAIN
+from parlevel.schemas.plans import EVALUATE, REPLENISH
 
 __all__ = ["STAGES", "TABLES", "Column", "Table", "arrow_schema", "contract", "of_stage"]
 

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import gc
 import logging
+import time
 from collections.abc import Callable
-from typing import TypeVar
+from pathlib import Path
+from types import TracebackType
+from typing import Self, TypeVar
 
 import numpy as np
 
@@ -22,7 +25,50 @@ SHARES = (1, 2, 4)
 # numpy and Arrow raise MemoryError; LightGBM and TensorFlow have errors of their own, known by their words
 WORDS = ("bad_alloc", "failed to allocate memory", "ResourceExhausted", "OOM when allocating")
 
+STATUS, REFERENCES = Path("/proc/self/status"), Path("/proc/self/clear_refs")
+FORGET_PEAK = "5"
+"""What Linux's file of references takes for: the largest size so far counts no more."""
+
 Result = TypeVar("Result")
+
+
+class Use:
+    """Seconds, and bytes beyond those held before, that a block of this process takes, as a context manager.
+
+    Attributes:
+        seconds: of the wall clock.
+        peak_bytes: most resident memory beyond that at the beginning; None where the system does not tell.
+    """
+
+    def __enter__(self) -> Self:
+        self.seconds = 0.0
+        self.peak_bytes: int | None = None
+        self._began, self._held = time.perf_counter(), _forget_peak()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.seconds = time.perf_counter() - self._began
+        peak = None if self._held is None else _status("VmHWM")
+        self.peak_bytes = None if peak is None else max(peak - (self._held or 0), 0)
+
+
+def _forget_peak() -> int | None:
+    """Bytes held now, from which the peak counts; None where that cannot be asked for."""
+    try:
+        REFERENCES.write_text(FORGET_PEAK)
+    except OSError:  # not Linux, or not allowed to
+        return None
+    return _status("VmRSS")
+
+
+def _status(name: str) -> int | None:
+    """A size in what Linux tells of this process, bytes."""
+    for line in STATUS.read_text().splitlines():
+        if line.startswith(f"{name}:"):
+            return int(line.split()[1]) * 1024
+    return None
 
 
 def out_of_memory(error: BaseException) -> bool:
