@@ -13,7 +13,6 @@ from parlevel.config import Config, load
 from parlevel.errors import DataError
 from parlevel.pipeline import clean, clean_rows
 from parlevel.pipeline.clean_report import check_rows
-from parlevel.pipeline.dates import find_span
 from parlevel.schemas import contract
 from parlevel.spark.tables import Tables, spark_schema
 
@@ -257,13 +256,6 @@ def test_several_dates_years_later_are_asked_about_not_believed(spark, tmp_path)
     sales = frames(spark, sales=[*GOOD, *later])["sales"]
     with pytest.raises(DataError, match=r"last 4 days .* alone. Got 2035-03-01.*=2017-01-28 to leave"):
         clean.find_window(sales, cfg)
-
-
-def test_few_dates_are_a_history_whatever_lies_between_them(spark):
-    days = [date(2010, 1, 1), date(2010, 1, 2), date(2010, 1, 3), date(2016, 1, 1), date(2016, 1, 2)]
-    sales = frames(spark, sales=[("s0", day, 1.0, None) for day in days])["sales"]
-    span = find_span(sales, "day")
-    assert (span.first, span.last) == tuple((day - date(1970, 1, 1)).days for day in (days[0], days[-1]))
 
 
 def test_dates_years_away_from_all_others_are_quarantined_and_move_nothing(spark, tmp_path):

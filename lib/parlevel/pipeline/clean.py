@@ -18,7 +18,7 @@ from parlevel.config import Config
 from parlevel.domain.clean.pack import RAW, Rules, clean_batch
 from parlevel.domain.periods import to_date, to_index
 from parlevel.pipeline import clean_report, clean_rows
-from parlevel.pipeline.dates import Span, check_last, find_span
+from parlevel.pipeline.dates import Span, check_last, find_span, sold_on
 from parlevel.schemas import contract
 from parlevel.spark.balance import pieces
 from parlevel.spark.grouped import map_packed
@@ -80,10 +80,11 @@ def find_window(sales: DataFrame, cfg: Config) -> Window:
     """
     period, calendar = cfg.calendar.period, cfg.calendar
     start = -(10**6) if calendar.start is None else _index(calendar.start, period)
-    span = find_span(sales, period)
+    dates = sold_on(sales)
+    span = find_span(dates, period)
     if calendar.cutoff is not None:
         return Window(start, _index(calendar.cutoff, period), calendar.horizon, span)
-    check_last(sales, span, period)
+    check_last(sales, dates, span, period)
     return Window(start, span.last, calendar.horizon, span)
 
 

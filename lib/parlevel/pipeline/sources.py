@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import date
 
+import numpy as np
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from parlevel.config import Config
 from parlevel.errors import ConfigError, DataError, SchemaError
-from parlevel.pipeline.dates import Span, check_last, find_span, within
+from parlevel.pipeline.dates import Dates, Span, check_last, find_span, inside, sold_on, within
 from parlevel.pipeline.sources_network import and_nodes, write_network
 from parlevel.pipeline.sources_terms import check_resources, check_stock, check_terms
 from parlevel.registry import nearest
@@ -46,8 +47,9 @@ def run(tables: Tables, cfg: Config) -> str:
     try:
         frames = check(origin.load(tables.spark))
         written = _write_given(tables, frames)
-        span = find_span(tables.read("sales"), cfg.calendar.period)
-        cutoff = find_cutoff(tables.read("sales"), cfg, span)
+        dates = sold_on(tables.read("sales"))
+        span = find_span(dates, cfg.calendar.period)
+        cutoff = find_cutoff(tables.read("sales"), cfg, dates)
         own = {name: frames[name] for name in (*RULED, *NETWORK) if name in frames}
         notes = _write_ruled(tables, own, cutoff, span, cfg)
     finally:
@@ -143,50 +145,51 @@ def _what_was_assumed(tables: Tables, given: Mapping[str, DataFrame]) -> list[st
     return notes
 
 
-def find_cutoff(sales: DataFrame, cfg: Config, span: Span | None = None) -> date:
+def find_cutoff(sales: DataFrame, cfg: Config, dates: Dates | None = None) -> date:
     """The last period to learn from; also checks that the sales are as coarse as the period.
 
     Args:
         sales: contract `sales`.
         cfg: the configuration.
-        span: where the sales lie, if that is known already.
+        dates: from `sold_on`, if that was asked already.
 
     Raises:
         ConfigError: the cutoff leaves no sales or lies long after them, or the dates look like longer periods than
             the configured.
         DataError: no sales row has a date, or the last date lies far from all others.
     """
-    span = span or find_span(sales, cfg.calendar.period)
-    dates = within(sales, span, cfg.calendar.period).select("date").distinct()
-    row = dates.agg(
-        F.min("date").alias("first"),
-        F.max("date").alias("last"),
-        F.countDistinct(F.dayofweek("date")).alias("weekdays"),
-        F.max(F.dayofmonth("date")).alias("monthday"),
-        F.count("date").alias("dates"),
-    ).head(1)[0]
-    period, days = cfg.calendar.period, (row["last"] - row["first"]).days
-    looks = "week" if row["weekdays"] == 1 else "month" if row["monthday"] == 1 else "day"
-    if row["dates"] >= 6 and looks != "day" and period == "day" and days >= 28:
+    period = cfg.calendar.period
+    dates = sold_on(sales) if dates is None else dates
+    span = find_span(dates, period)
+    days = inside(dates, span, period)
+    looks = _looks(days)
+    if len(days) >= 6 and looks != "day" and period == "day" and (days[-1] - days[0]).astype(int) >= 28:
         raise ConfigError(
-            f"calendar.period is 'day', but all {row['dates']} dates of sales are "
+            f"calendar.period is 'day', but all {len(days)} dates of sales are "
             f"{'the same weekday' if looks == 'week' else 'first days of months'}: every other day would count as "
             f"a day without sales. Set calendar.period={looks}."
         )
     if cfg.calendar.cutoff is None:
-        check_last(sales, span, period)
-    cutoff: date = cfg.calendar.cutoff or row["last"]
-    if cutoff < row["first"]:
+        check_last(sales, dates, span, period)
+    first, last = days[0].item(), days[-1].item()
+    cutoff: date = cfg.calendar.cutoff or last
+    if cutoff < first:
         raise ConfigError(
-            f"calendar.cutoff must not be before the first sale, {row['first']}. Got {cutoff}. "
-            f"Sales run to {row['last']}."
+            f"calendar.cutoff must not be before the first sale, {first}. Got {cutoff}. Sales run to {last}."
         )
-    if (cutoff - row["last"]).days > cfg.calendar.horizon * DAYS[period]:
+    if (cutoff - last).days > cfg.calendar.horizon * DAYS[period]:
         raise ConfigError(
-            f"calendar.cutoff must lie at most a horizon after the last sale, {row['last']}: every period between "
+            f"calendar.cutoff must lie at most a horizon after the last sale, {last}: every period between "
             f"counts as one without sales. Got {cutoff}. Leave it out, or give newer sales."
         )
     return cutoff
+
+
+def _looks(days: Dates) -> str:
+    """The period that days look like."""
+    same_weekday = len(np.unique(days.astype(np.int64) % 7)) == 1
+    first_of_month = (days == days.astype("datetime64[M]")).all()
+    return "week" if same_weekday else "month" if first_of_month else "day"
 
 
 def _assert_counts(tables: Tables) -> None:
