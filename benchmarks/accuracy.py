@@ -83,7 +83,7 @@ def window(part: Part, args: argparse.Namespace, cutoff: pd.Timestamp, data: dic
     if actual["sales"].notna().any():
         given = task(seen, every, part.period, horizon, part.known) if args.peers else None
         for name in peers_for(args.dataset, args.peers) if given else []:
-            asked = drawn(given, args.peer_series or MOST.get(name, len(given.history)))
+            asked = drawn(given, name, args.peer_series)
             with Cost() as cost:
                 found = complete(PEERS[name](asked), asked)
             rows.append({"model": name, "forecast": found, "cost": cost})
@@ -172,7 +172,9 @@ def _arguments() -> argparse.Namespace:
     add("--horizon", type=int, help="periods ahead (default: that of conf/presets)")
     add("--windows", type=int, default=1, help="cutoffs, a horizon apart, the newest as --cutoff says")
     add("--peers", nargs="?", const="all", default="", help=f"run peers: all, or any of {','.join(PEERS)}")
-    add("--peer-series", type=int, help=f"series that a peer gets at most (default: all, but {MOST})")
+    add(
+        "--peer-series", type=int, help=f"series that a peer gets at most (default: all; slow ones {MOST} observations)"
+    )
     add("--preset", choices=("fast", "default", "best"), default="best", help="set of models: train.preset")
     add("--set", action="append", default=[], help="a further setting, section.key=value")
     add("--json", help="write the figures to this file")

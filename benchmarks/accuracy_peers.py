@@ -164,12 +164,20 @@ def complete(found: pd.DataFrame, given: Task) -> pd.DataFrame:
     return pd.concat([known, rest], ignore_index=True)
 
 
-def drawn(given: Task, most: int) -> Task:
-    """The task of `most` series drawn at random, the same ones in every run; all of them where there are no more."""
+def drawn(given: Task, peer: str, most: int | None = None) -> Task:
+    """The task of some series drawn at random, the same ones in every run; all of them where there are no more.
+
+    Args:
+        given: the whole task.
+        peer: slow ones get `MOST` observations.
+        most: series, in place of that.
+    """
     names = np.sort(given.history["unique_id"].unique())
+    if most is None:
+        most = int(MOST[peer] // (len(given.history) / len(names))) if peer in MOST else len(names)
     if len(names) <= most:
         return given
-    some = np.random.default_rng(0).choice(names, most, replace=False)
+    some = np.random.default_rng(0).choice(names, max(most, 1), replace=False)
     history, future = (rows[rows["unique_id"].isin(some)] for rows in (given.history, given.future))
     return replace(given, history=history, future=future)
 
@@ -205,8 +213,11 @@ PEERS: dict[str, Callable[[Task], pd.DataFrame]] = {
 }
 """Name -> peer."""
 
-MOST = {"autoets": 500, "autoarima": 40}
-"""Series that a slow peer gets at most: seconds a series, where the others take milliseconds."""
+SEASONAL = ("autoets", "autoarima")
+"""Not for weeks: the season is 52 long, and few histories hold two."""
+
+MOST = {"autoets": 500_000, "autoarima": 20_000}
+"""Observations that a slow peer gets at most: for those it takes minutes, for a thousand daily series hours."""
 
 INTERMITTENT = ("croston", "sba", "tsb", "adida", "imapa")
 
@@ -223,4 +234,5 @@ def peers_for(dataset: str, asked: str) -> list[str]:
         if unknown:
             raise ConfigError(f"--peers must name any of {list(PEERS)}, or all. Got {unknown}.")
         return names
-    return [name for name in PEERS if name not in INTERMITTENT or dataset in ("carparts", "vn2")]
+    left_out = {"carparts": (), "vn2": SEASONAL}.get(dataset, INTERMITTENT)
+    return [name for name in PEERS if name not in left_out]

@@ -80,7 +80,10 @@ def test_a_peer_on_some_series_stands_beside_parlevel_on_the_same_ones() -> None
 def test_the_series_that_a_slow_peer_gets_are_the_same_in_every_run() -> None:
     history = pd.DataFrame({"unique_id": np.repeat([f"s{k}" for k in range(50)], 2), "y": 1.0})
     given = Task(history, history.iloc[::-1], "day", 1, ())
-    some = drawn(given, 8)
+    some = drawn(given, "lightgbm", 8)
     assert some.history["unique_id"].nunique() == some.future["unique_id"].nunique() == 8
-    assert set(drawn(given, 8).history["unique_id"]) == set(some.history["unique_id"])
-    assert drawn(given, 50) is given
+    assert set(drawn(given, "autoets", 8).history["unique_id"]) == set(some.history["unique_id"])
+    assert drawn(given, "lightgbm", 50) is given
+    assert drawn(given, "autoarima") is given  # 100 observations are no work
+    long = pd.concat([given.history] * 1_000)
+    assert drawn(Task(long, long, "day", 1, ()), "autoarima").history["unique_id"].nunique() == 10
