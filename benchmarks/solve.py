@@ -39,6 +39,7 @@ from parlevel.domain.replenish.shared import ANSWER, answer
 from parlevel.domain.replenish.solvers import dp
 from parlevel.domain.replenish.solvers.linear import Program, solve_integer
 from parlevel.pipeline import replenish_solve
+from parlevel.pipeline.replenish_overview import overview
 from parlevel.pipeline.replenish_rows import with_limits
 from parlevel.spark.grouped import apply_groups
 from parlevel.spark.scratch import Scratch
@@ -113,7 +114,7 @@ def solve(asked: argparse.Namespace, cfg: Config) -> dict[str, float | str]:
 
 def unconstrained(rows: object, resources: object, cfg: Config) -> float:
     """Sum of all items' own optima: the floor below every bound."""
-    job = replenish_solve.make_job(rows, resources, cfg)
+    job = replenish_solve.make_job(overview(rows).cutoff, resources, cfg)
     label = "budget@1"
     asked = partial(answer, job=job, labels=[label], points=np.zeros((1, 1)))
     answers = apply_groups(rows, ["solve_group"], asked, ANSWER)

@@ -11,6 +11,7 @@ from pyspark.sql import DataFrame, SparkSession
 
 from parlevel.config import Config, load
 from parlevel.pipeline import clean, clean_rows, evaluate, features, features_groups, replenish_solve
+from parlevel.pipeline.replenish_overview import overview
 from parlevel.pipeline.replenish_rows import join, with_limits
 from parlevel.pipeline.runner import run
 from parlevel.spark.scratch import Scratch
@@ -100,8 +101,9 @@ def test_groups_of_orders_move_once(made: tuple[Tables, Config]) -> None:
     assert python(rows) == 0
     with Scratch(tables.spark, cfg, "plans") as scratch:
         kept = scratch.keep(rows)
+        seen = overview(kept)
         plan = replenish_solve.solve(
-            kept, replenish_solve.make_job(kept, tables.read("resources"), cfg), replenish_solve.assignment(kept)
+            kept, replenish_solve.make_job(seen.cutoff, tables.read("resources"), cfg), seen.tasks
         )
         assert python(plan) == 1
         assert shape(plan)["Exchange"] == 1

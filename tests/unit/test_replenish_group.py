@@ -17,7 +17,7 @@ from parlevel.domain.replenish.group import plan_group
 from parlevel.domain.replenish.output import GroupTables
 from parlevel.domain.replenish.packed import PACKED, unpack
 from parlevel.domain.replenish.price_search import PriceSearch
-from parlevel.domain.replenish.shared import answer, first_prices
+from parlevel.domain.replenish.shared import answer, first_prices, purchases
 from parlevel.errors import SolverError
 from parlevel.schemas import Column, arrow_schema
 
@@ -202,10 +202,15 @@ def test_a_small_sample_names_prices_only_where_the_budget_binds():
           "measure": "value", "amount": amount, "cost": 0.0}]
         for amount in (5.0, 1e6)
     )  # fmt: skip
-    rows, scale = packed(item("a"), item("b", 2.0)), np.array([10.0])
-    priced = first_prices(rows, job(shared=scarce), ["b@1"], np.array([5.0]), scale)["price"].to_pylist()
-    free = first_prices(rows, job(shared=enough), ["b@1"], np.array([1e6]), scale)["price"].to_pylist()
-    assert priced[0] > 0 == free[0]
+    rows = packed(item("a"), item("b", 2.0)).append_column("_drawn", pa.array([0, 1]))
+    value, bought = {"b@1": "value"}, purchases(rows)
+    for few in (0, 1, 2):
+        priced = first_prices(rows, job(shared=scarce), value, np.array([5.0]), bought, few, 6).to_pylist()[0]
+        free = first_prices(rows, job(shared=enough), value, np.array([1e6]), bought, few, 6).to_pylist()[0]
+        assert priced["price"] > 0 == free["price"]
+        assert free["fits"]
+        assert not priced["fits"]
+        assert priced["rounds"] <= 6
 
 
 def test_content_orders_items_and_names_change_nothing():

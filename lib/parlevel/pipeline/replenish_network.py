@@ -100,7 +100,7 @@ def plan_network(rows: DataFrame, tables: Tables, scratch: Scratch, cfg: Config)
         if chain is not None:
             name = F.lit("shared limits" if number == OUTSIDE else f"shared limits, level {number}")
             chains.append(chain.withColumn("solve_group", name))
-    planned, job = _all(done), make_job(rows, tables.read("resources"), cfg)
+    planned, job = _all(done), make_job(cutoff, tables.read("resources"), cfg)
     shipments = scratch.keep(_shipments(planned, parts, job))
     plan = cut(_all(plans), planned, shipments, job, scratch)
     return NetworkPlan(plan, _all(chains) if chains else None, shipments, n_nodes)

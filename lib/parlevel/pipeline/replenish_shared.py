@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+import math
+from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
-from pyspark.sql import Column, DataFrame, Window
+from pyspark.sql import DataFrame, Row, SparkSession, Window
 from pyspark.sql import functions as F
 
 from parlevel.config import Config
 from parlevel.domain.replenish.constraints.resource import expand
 from parlevel.domain.replenish.job import Job
 from parlevel.domain.replenish.price_search import PriceSearch
-from parlevel.domain.replenish.shared import ANSWER, FIRST_PRICES, answer, first_prices
+from parlevel.domain.replenish.shared import ANSWER, FIRST_PRICES, SETTLED, answer, first_prices
+from parlevel.pipeline.replenish_overview import Overview, overview
 from parlevel.schemas import contract
 from parlevel.spark.grouped import apply_groups
 from parlevel.spark.session import cores
-from parlevel.spark.sums import exact_mean, exact_sum
+from parlevel.spark.sums import exact_sum
 from parlevel.spark.tables import spark_schema
 
 log = logging.getLogger(__name__)
@@ -26,55 +28,89 @@ log = logging.getLogger(__name__)
 TIGHT = 0.75  # share of a limit from which it is handed out once any limit was overdrawn
 CUT = 0.25  # of its use that a group gives up first
 DRAWS = 2**20  # steps of the share of series that prices are searched on
-CHUNK = 2000  # series a task answers for
-FEW = 500  # series whose prices one task searches for, items in memory
-SETTLED = 0.1  # share of replenish.max_gap that is left to the search
+FEW = 500  # series that the search begins on
+IN_MEMORY = 5000  # series whose cost tables one task holds: 20 MB by the week, 200 MB by the day in single cases
+CHUNK = 2000  # series a task answers for where the sample is larger
 
 
-def find_prices(rows: DataFrame, job: Job, cfg: Config) -> PriceSearch:
+@dataclass(frozen=True)
+class SharedPrices:
+    """What a unit of each shared limit costs.
+
+    Attributes:
+        labels: (r,) shared rows.
+        price: (r,) money per unit of the row's measure.
+        rounds: asked for them.
+        fits: nothing has to be priced.
+    """
+
+    labels: list[str]
+    price: np.ndarray
+    rounds: int
+    fits: bool
+
+
+def find_prices(rows: DataFrame, job: Job, seen: Overview, cfg: Config) -> SharedPrices:
     """Prices at which all groups together use about what there is.
 
-    A small sample, whose items fit one task's memory, is asked many times; what it says is then corrected on a larger
-    one, a Spark pass a round, of which only the use of each limit, added up, reaches the driver. The certificate comes
-    from the final plans of all series.
+    One task searches on a sample whose items fit its memory. Where the sample asked for is larger, what that task finds
+    is corrected on the whole sample, a Spark pass a round, of which only the use of each limit, added up, reaches the
+    driver. The certificate comes from the final plans of all series.
 
     Args:
         rows: packed rows.
         job: what groups share.
+        seen: all series.
         cfg: the configuration.
     """
     limits = expand(job.shared, job.settings.horizon)
-    labels = [row.label for row in limits]
-    drawn = F.pmod(F.xxhash64("content_key"), F.lit(DRAWS))
-    n = rows.count()
-    few, below = (max(1, DRAWS * min(most, n) // n) for most in (FEW, cfg.replenish.budget_sample))
-    scales, whole, (first, part) = _overview(rows, (drawn < few, drawn < below))
-    amount = np.array([row.amount for row in limits]) / whole
-    scale = np.array([scales[row.measure] for row in limits])
-    start = _start(rows.where(drawn < few), job, labels, amount * first, scale)
-    parts = max(4 * cores(rows.sparkSession), below * n // DRAWS // CHUNK)
-    sample = rows.where(drawn < below).withColumn("_part", F.pmod(F.xxhash64("solve_group"), F.lit(parts)))
-    search = PriceSearch(labels, amount * part, scale, SETTLED * cfg.replenish.max_gap, start)
+    labels, amount = [row.label for row in limits], np.array([row.amount for row in limits])
+    few, most, below = (
+        max(1, DRAWS * min(series, seen.n) // max(seen.n, 1))
+        for series in (FEW, min(IN_MEMORY, cfg.replenish.budget_sample), cfg.replenish.budget_sample)
+    )
+    drawn = rows.withColumn("_drawn", F.pmod(F.xxhash64("content_key"), F.lit(DRAWS)))
+    search = partial(
+        first_prices, job=job, measures={row.label: row.measure for row in limits}, amount=amount, bought=seen.bought,
+        few=few, rounds=cfg.replenish.budget_rounds,
+    )  # fmt: skip
+    alone = drawn.where(F.col("_drawn") < most).withColumn("_part", F.lit(0))
+    made = apply_groups(alone, ["_part"], search, FIRST_PRICES, partitions=1).collect()  # bounded: limits
+    by_label = {row["label"]: row for row in made}
+    if not by_label:  # no series has a forecast
+        return SharedPrices(labels, np.zeros(len(labels)), 0, True)
+    price, scale = (np.array([by_label[label][name] for label in labels]) for name in ("price", "scale"))
+    first = SharedPrices(labels, price, int(made[0]["rounds"]), bool(made[0]["fits"]))
+    _say(first.rounds, first.fits, max(float(row["used"]) for row in made))
+    if below <= most:
+        return first
+    return _corrected(drawn.where(F.col("_drawn") < below), job, first, amount, scale, seen, cfg)
+
+
+def _corrected(
+    sample: DataFrame, job: Job, first: SharedPrices, amount: np.ndarray, scale: np.ndarray, seen: Overview, cfg: Config
+) -> SharedPrices:
+    """Prices from `first_prices` corrected on a sample too large for one task's memory."""
+    labels, found = first.labels, overview(sample)
+    parts = max(4 * cores(sample.sparkSession), found.n // CHUNK)
+    parted = sample.withColumn("_part", F.pmod(F.xxhash64("solve_group"), F.lit(parts)))
+    share = found.bought / seen.bought if found.bought > 0 and seen.bought > 0 else 1.0
+    start = first.price if first.price.any() else None
+    search = PriceSearch(labels, amount * share, scale, SETTLED * cfg.replenish.max_gap, start)
     for _ in range(cfg.replenish.budget_rounds):
         points = search.points()
-        search.update(points, *_ask(sample, job, labels, points))
-        if search.fits:
-            log.info("shared limits: nothing binds")
+        search.update(points, *_ask(parted, job, labels, points))
+        _say(search.rounds, search.fits, float(np.max(search.used / np.maximum(search.amount, 1e-9))))
+        if search.fits or search.settled:
             break
-        worst = float(np.max(search.used / np.maximum(search.amount, 1e-9)))
-        log.info("shared limits, round %d: the tightest is used to %.1f %%", search.rounds, 100 * worst)
-        if search.settled:
-            break
-    return search
+    return SharedPrices(labels, search.price, search.rounds, search.fits)
 
 
-def _start(few: DataFrame, job: Job, labels: list[str], amount: np.ndarray, scale: np.ndarray) -> np.ndarray | None:
-    """(r,) prices that a small sample finds good, in one task; None where it needs none."""
-    fn = partial(first_prices, job=job, labels=labels, amount=amount, scale=scale)
-    made = apply_groups(few.withColumn("_part", F.lit(0)), ["_part"], fn, FIRST_PRICES, partitions=1)
-    price = {row["label"]: row["price"] for row in made.collect()}  # bounded: limits
-    found = np.array([price.get(label, 0.0) for label in labels])
-    return found if found.any() else None
+def _say(rounds: int, fits: bool, worst: float) -> None:
+    if fits:
+        log.info("shared limits: nothing binds")
+    else:
+        log.info("shared limits, round %d: the tightest is used to %.1f %%", rounds, 100 * worst)
 
 
 def _ask(sample: DataFrame, job: Job, labels: list[str], points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -94,27 +130,30 @@ def _ask(sample: DataFrame, job: Job, labels: list[str], points: np.ndarray) -> 
     return used, priced
 
 
-def _overview(rows: DataFrame, samples: Sequence[Column]) -> tuple[dict[str, float], float, list[float]]:
-    """Price scales by measure, and the expected purchases of all series and of each sample, money.
+def totals(use: DataFrame) -> list[Row]:
+    """What all groups together use of each limit, and what they cost.
 
-    A scale is the price at which hardly anybody orders: mean cost of a shortage per unit of the measure.
+    Args:
+        use: columns `USE`.
+
+    Returns: a row a limit: label, total, limit; the objective, the bound before use is charged back (priced) and the
+        number of items of the groups whose first row it is, so that their sums over all rows count each group once.
     """
-    each = {"value": "unit_cost", "units": None, "weight": "unit_weight", "volume": "unit_volume"}
-    bought = F.coalesce(F.aggregate("mean", F.lit(0.0), lambda a, x: a + x), F.lit(0.0)) * F.col("unit_cost")
-    sums = rows.agg(
-        exact_mean("shortage_cost").alias("shortage"),
-        exact_sum(bought).alias("whole"),
-        *(exact_sum(F.when(drawn, bought).otherwise(0.0)).alias(f"part {k}") for k, drawn in enumerate(samples)),
-        *((exact_mean(name) if name else F.lit(1.0)).alias(measure) for measure, name in each.items()),
-    ).head(1)[0]
-    scales = {measure: float(sums["shortage"] / max(sums[measure], 1e-9)) for measure in each}
-    parts = [float(sums[f"part {k}"]) for k in range(len(samples))]
-    # nothing sells in a sample: every limit counts for it as it is
-    whole = float(sums["whole"])
-    return scales, whole if whole > 0 else 1.0, [part if part > 0 and whole > 0 else max(whole, 1.0) for part in parts]
+    own = {name: F.when(F.col("first"), F.col(name)).otherwise(0.0) for name in ("objective", "priced", "n_items")}
+    found = use.groupBy("label").agg(
+        exact_sum("used").alias("total"),
+        F.max("amount").alias("limit"),
+        *(exact_sum(value).alias(name) for name, value in own.items()),
+    )
+    return found.orderBy("label").collect()  # bounded: limits
 
 
-def grants(use: DataFrame, attempt: int) -> tuple[DataFrame, int]:
+def overdrawn(used: list[Row]) -> list[Row]:
+    """The limits, from `totals`, that plans pass."""
+    return [row for row in used if row["total"] > row["limit"] * (1 + 1e-6)]
+
+
+def grants(use: DataFrame, used: list[Row], attempt: int) -> DataFrame:
     """Shares of limits that the groups together overdraw, for the groups that lose least by going with less.
 
     In the order of what a unit is worth to them groups are cut by a quarter (more where that is not enough), until
@@ -122,29 +161,23 @@ def grants(use: DataFrame, attempt: int) -> tuple[DataFrame, int]:
 
     Args:
         use: columns `USE`.
+        used: their totals.
         attempt: 0 the first time; from then on every limit is handed out, not only overdrawn and tight ones.
 
-    Returns: (solve_group, grants as JSON rows of `resources`) of the groups that must plan again, and how many limits
-        are overdrawn.
+    Returns: (solve_group, grants as JSON rows of `resources`) of the groups that must plan again.
     """
-    totals = (
-        use.groupBy("label")
-        .agg(exact_sum("used").alias("total"), F.max("amount").alias("limit"))
-        .withColumn("over", F.greatest(F.lit(0.0), F.col("total") - F.col("limit")))
-        .withColumn(
-            "depth",
-            F.least(
-                F.lit(1.0),
-                F.greatest(F.lit(CUT * (1 + attempt)), F.col("over") / F.greatest(F.col("total"), F.lit(1e-9))),
-            ),
-        )
-    )
-    over = totals.where(F.col("total") > F.col("limit") * (1 + 1e-6)).count()
+    depth = CUT * (1 + attempt)
+    known = [
+        (row["label"], row["total"], row["limit"], over, min(1.0, max(depth, over / max(row["total"], 1e-9))))
+        for row, over in ((row, max(0.0, row["total"] - row["limit"])) for row in used)
+    ]
+    columns = "label string, total double, limit double, over double, depth double"
+    limits = use.sparkSession.createDataFrame(known, columns)
     queue = Window.partitionBy("label").orderBy("urgency", "content_key", "solve_group")
     before = queue.rowsBetween(Window.unboundedPreceding, -1)
     most = F.col("depth") * F.col("used")
     asked = (
-        use.join(F.broadcast(totals), "label")
+        use.join(F.broadcast(limits), "label")
         .withColumn("before", F.coalesce(exact_sum(most, before), F.lit(0.0)))
         .withColumn("cut", F.greatest(F.lit(0.0), F.least(most, F.col("over") - F.col("before"))))
     )
@@ -163,37 +196,30 @@ def grants(use: DataFrame, attempt: int) -> tuple[DataFrame, int]:
         F.greatest(F.lit(0.0), F.col("share")).alias("amount"),
         F.lit(0.0).alias("cost"),
     )
-    return shared.groupBy("solve_group").agg(F.to_json(F.array_sort(F.collect_list(share))).alias("grants")), over
+    return shared.groupBy("solve_group").agg(F.to_json(F.array_sort(F.collect_list(share))).alias("grants"))
 
 
-def chain_row(use: DataFrame, free: DataFrame, search: PriceSearch, over: int, cfg: Config) -> DataFrame:
+def chain_row(spark: SparkSession, used: list[Row], free: list[Row], prices: SharedPrices, cfg: Config) -> DataFrame:
     """The row of plan_report for what all groups share: the whole plan against the Lagrangian bound.
 
     Args:
-        use: columns `USE`, of the final plans.
+        spark: session.
+        used: `totals` of the final plans.
         free: the same of the plans at the prices alone: shares of a limit are no part of the bound.
-        search: where the prices come from.
-        over: limits still overdrawn.
+        prices: what the groups were charged.
         cfg: the configuration.
     """
-    groups = use.dropDuplicates(["solve_group"]).agg(
-        exact_sum("objective").alias("objective"),
-        F.sum("n_items").cast("int").alias("items"),
-    )
-    found = groups.head(1)[0]
-    limits = free.groupBy("label").agg(F.max("amount").alias("amount"))
-    priced = free.dropDuplicates(["solve_group"]).agg(exact_sum("priced").alias("priced"))
-    known = {row["label"]: row["amount"] for row in limits.collect()}  # bounded: limits
-    paid = float(sum(p * known.get(label, 0.0) for label, p in zip(search.labels, search.price, strict=True)))
-    totals = use.groupBy("label").agg(exact_sum("used").alias("total"), F.max("amount").alias("limit"))
-    broken = totals.where(F.col("total") > F.col("limit") * (1 + 1e-6)).orderBy("label").collect()  # bounded: limits
+    amount = {row["label"]: row["limit"] for row in free}
+    paid = float(sum(p * amount.get(label, 0.0) for label, p in zip(prices.labels, prices.price, strict=True)))
+    broken = overdrawn(used)
     relaxed = [f"{row['label']} by {row['total'] - row['limit']:,.2f}" for row in broken]
-    objective = float(found["objective"] or 0.0)
-    bound = min(float(priced.head(1)[0]["priced"] or 0.0) - paid, objective)
+    objective = math.fsum(row["objective"] for row in used)
+    bound = min(math.fsum(row["priced"] for row in free) - paid, objective)
     gap = (objective - bound) / max(abs(bound), 1e-9)
-    prices = {label: float(price) for label, price in zip(search.labels, search.price, strict=True) if price > 0}
-    status = "relaxed" if over else "optimal" if gap <= cfg.replenish.max_gap else "feasible"
-    reason = f"limits that all suppliers share, priced in {search.rounds} rounds over all groups"
-    row = ("shared limits", "*", "*", int(found["items"] or 0), status, objective, bound, gap, search.rounds, 0.0,
-           relaxed, reason, 0.0, prices)  # fmt: skip
-    return use.sparkSession.createDataFrame([row], spark_schema(contract("plan_report")))
+    named = {label: float(price) for label, price in zip(prices.labels, prices.price, strict=True) if price > 0}
+    status = "relaxed" if broken else "optimal" if gap <= cfg.replenish.max_gap else "feasible"
+    reason = f"limits that all suppliers share, priced in {prices.rounds} rounds over all groups"
+    items = int(sum(row["n_items"] for row in used))
+    row = ("shared limits", "*", "*", items, status, objective, bound, gap, prices.rounds, 0.0,
+           relaxed, reason, 0.0, named)  # fmt: skip
+    return spark.createDataFrame([row], spark_schema(contract("plan_report")))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -21,21 +22,19 @@ from parlevel.domain.replenish.registry import AUTO
 from parlevel.domain.replenish.solvers.outcome import Effort
 from parlevel.errors import DataError
 from parlevel.pipeline.plays import parameters_of
+from parlevel.pipeline.replenish_overview import overview
 from parlevel.pipeline.replenish_rows import shared
-from parlevel.pipeline.replenish_shared import chain_row, find_prices, grants
+from parlevel.pipeline.replenish_shared import chain_row, find_prices, grants, overdrawn, totals
 from parlevel.pipeline.train_groups import pick, union_columns, union_rows
 from parlevel.schemas import contract
-from parlevel.spark.balance import Assignment, longest_first
+from parlevel.spark.balance import Assignment
 from parlevel.spark.grouped import apply_groups
 from parlevel.spark.scratch import Scratch
-from parlevel.spark.session import cores
 
 log = logging.getLogger(__name__)
 
 KINDS = ("order_plan", "order_ledger", "plan_report", "projection")
 OUTPUT = union_columns(*(contract(name).data_columns for name in KINDS), USE)
-# A Python task costs about as much as the plans of a hundred items; a few a core even out what sizes do not tell.
-TASKS_A_CORE = 6
 # Times that the groups are planned again because what all share was overdrawn.
 PLANS = 5
 
@@ -54,27 +53,27 @@ def transform(
     Returns: rows of all three tables with the table's name in `kind`, kept; and the row of plan_report for
         what all groups share, if anything is.
     """
-    tasks = assignment(rows)
-    job = make_job(rows, resources, cfg)
+    seen = overview(rows)
+    job = make_job(seen.cutoff, resources, cfg)
     if not job.shared:
-        return scratch.keep(solve(rows, job, tasks)), None
-    search = find_prices(rows, job, cfg)
-    if not search.fits:
-        job = make_job(rows, resources, cfg, dict(zip(search.labels, search.price.tolist(), strict=True)))
-    plan = scratch.keep(solve(rows, job, tasks))
-    free = use = pick(plan, "shared_use", USE)
-    for attempt in range(PLANS):
-        granted, over = grants(use, attempt)
-        if not over or attempt == PLANS - 1:
+        return scratch.keep(solve(rows, job, seen.tasks)), None
+    prices = find_prices(rows, job, seen, cfg)
+    if not prices.fits:
+        job = replace(job, prices=dict(zip(prices.labels, prices.price.tolist(), strict=True)))
+    plan = scratch.keep(solve(rows, job, seen.tasks))
+    free = used = totals(pick(plan, "shared_use", USE))
+    for attempt in range(PLANS - 1):
+        over = overdrawn(used)
+        if not over:
             break
-        log.info("shared limits overdrawn in %d periods: some groups plan again with their shares", over)
-        granted = scratch.keep(granted)
+        log.info("shared limits overdrawn in %d periods: some groups plan again with their shares", len(over))
+        granted = scratch.keep(grants(pick(plan, "shared_use", USE), used, attempt))
         again = rows.drop("grants").join(F.broadcast(granted), "solve_group")
         kept = plan.join(F.broadcast(granted.select("solve_group")), "solve_group", "left_anti")
-        plan = kept.unionByName(scratch.keep(solve(again, job, tasks)))
-        use = pick(plan, "shared_use", USE)
-    nothing = search.fits and not attempt
-    return plan, None if nothing else chain_row(use, free, search, over, cfg)
+        plan = kept.unionByName(scratch.keep(solve(again, job, seen.tasks)))
+        used = totals(pick(plan, "shared_use", USE))
+    nothing = prices.fits and used is free
+    return plan, None if nothing else chain_row(rows.sparkSession, used, free, prices, cfg)
 
 
 def solve(rows: DataFrame, job: Job, tasks: Assignment) -> DataFrame:
@@ -94,20 +93,25 @@ def _of_group(part: pa.Table, group: pa.Scalar) -> pa.Table:
     return named.append_column("solve_group", pa.repeat(group, part.num_rows))
 
 
-def make_job(rows: DataFrame, resources: DataFrame, cfg: Config, prices: dict[str, float] | None = None) -> Job:
-    """What every group shares; only limits and prices, never series, pass the driver."""
+def make_job(cutoff: int, resources: DataFrame, cfg: Config) -> Job:
+    """What every group shares; only limits, never series, pass the driver.
+
+    Args:
+        cutoff: period index of the last observed period.
+        resources: contract `resources`.
+        cfg: the configuration.
+    """
     replenish, calendar = cfg.replenish, cfg.calendar
-    last = rows.select(F.max("cutoff_index")).head(1)[0][0]
     found = resources.where(shared()).drop("assumed").orderBy("resource_id", "period").collect()  # bounded: shared
     limits: list[dict[str, Any]] = [row.asDict() for row in found]
     settings = Settings(
         horizon=calendar.horizon, season=SEASON[calendar.period], n_paths=replenish.n_paths, seed=cfg.seed,
-        shortage_weight=replenish.shortage_weight, end=_left(cfg, int(last)),
+        shortage_weight=replenish.shortage_weight, end=_left(cfg, cutoff),
     )  # fmt: skip
     effort = Effort(replenish.solver, replenish.time_limit, replenish.max_gap, replenish.rounds)
     return Job(
-        int(last), calendar.period, settings, effort, replenish.policy,
-        parameters_of(AUTO, cfg) if replenish.policy == AUTO else replenish.parameters, tuple(limits), prices or {},
+        cutoff, calendar.period, settings, effort, replenish.policy,
+        parameters_of(AUTO, cfg) if replenish.policy == AUTO else replenish.parameters, tuple(limits),
     )  # fmt: skip
 
 
@@ -125,11 +129,3 @@ def _left(cfg: Config, last: int) -> int:
             f"replenish.end must lie after the cutoff. Got {cfg.replenish.end}, {last - end} periods before."
         )
     return end - last
-
-
-def assignment(rows: DataFrame) -> Assignment:
-    """A task for each group, heaviest first."""
-    sizes = rows.groupBy("solve_group").agg(F.count("*").alias("n"), F.count("resources").alias("limited")).collect()
-    # bounded: one row a group; shared limits cost a group about as much again as its items
-    work = [(row["solve_group"], 10.0 + row["n"] + 2.0 * row["limited"]) for row in sizes]
-    return longest_first(work, TASKS_A_CORE * cores(rows.sparkSession))

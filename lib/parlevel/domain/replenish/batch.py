@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -83,10 +83,16 @@ class Batch:
             cost[:, rows], priced[:, rows] = plans.cost, plans.priced
             if stock is not None and self._stock is not None:
                 table = self._stock[number]
-                stock[:, rows, : model.net.shape[2]] = _stock_of(model, table, plans.level)
+                stock[:, rows, : table.shape[1]] = _stock_of(model, table, plans.level)
                 if prices is not None and prices.stock is not None:
                     priced[:, rows] += _price_before(model, table, prices.stock[:, rows])
         return StepPlans(units, cost, priced, stock)
+
+    def forget_paths(self) -> None:
+        """Let go of demand paths and the stock along them, most of the memory: `solve` and `appraise` need none."""
+        self.paths = []
+        none = np.zeros((1, 0, 0))
+        self.models = [replace(m, net=np.repeat(none, m.n_items, axis=0), need=none, lost=none[0]) for m in self.models]
 
     def appraise(self, units: Floats) -> Floats:
         """(p, n) expected cost of given plans (p, n, h); plans off the grid count at the next lower level."""

@@ -93,6 +93,7 @@ def _shared_use(rows: pa.Table, batch: Batch, plan: GroupPlan, shared: list[Row]
     return [
         {
             **common,
+            "first": at == 0,
             "label": row.label,
             "resource_kind": row.kind,
             "measure": row.measure,
@@ -100,7 +101,7 @@ def _shared_use(rows: pa.Table, batch: Batch, plan: GroupPlan, shared: list[Row]
             "used": float(use),
             "urgency": float(lost / use) if use > 0 else 0.0,
         }
-        for row, use, lost in zip(shared, used, loss, strict=True)
+        for at, (row, use, lost) in enumerate(zip(shared, used, loss, strict=True))
     ]
 
 

@@ -21,6 +21,7 @@ from parlevel.schemas import Column, arrow_schema, contract
 USE: tuple[Column, ...] = (
     Column("solve_group", "string", "supplier @ location"),
     Column("n_items", "int", "series in the group"),
+    Column("first", "boolean", "true in one row of each group"),
     Column("label", "string", "shared row: resource_id@period"),
     Column("resource_kind", "string", "kind of the shared row"),
     Column("measure", "string", "what it counts"),
