@@ -115,6 +115,8 @@ def usage(row: Row, terms: Terms, units: Floats, stock: Floats | None) -> Floats
         if stock is None:
             raise DataError(f"storage {row.name!r} needs the expected stock of the plan. Got none.")
         return stock[..., row.step] * each
+    if row.basis == "order":
+        return units[..., row.step] * each if row.step < units.shape[-1] else np.zeros(units.shape[:-1])
     at = order_step(row, terms, units.shape[-1])
     rows = np.arange(len(each))
     return np.where(at >= 0, units[..., rows, np.maximum(at, 0)], 0.0) * each

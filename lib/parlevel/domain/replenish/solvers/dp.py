@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from parlevel.domain.replenish.base import Bools, Floats, Ints
+from parlevel.domain.replenish.base import Floats, Ints
 from parlevel.domain.replenish.model import ItemModel
 
 # Elements of one work array; chunks of items keep to it, so that a large group needs no more memory than a small one.
@@ -109,13 +109,15 @@ def _solve_chunk(model: ItemModel, prices: Prices, rows: slice) -> tuple[Ints, F
     for k in range(n_k - 1, -1, -1):
         stay = cost[:, k] + values[k + 1]
         if stock is not None:
-            stay = stay + stock[:, :, k]
-        lift = _lift(stay, slope[:, :, k], cap[:, k], allowed[:, k], level)
+            stay += stock[:, :, k]
+        toll = slope[:, :, k, None] * level
+        lift = stay + toll
+        np.copyto(lift, np.inf, where=(level > cap[:, k, None]) | ~allowed[:, k, None])
         best = np.minimum.accumulate(lift[..., ::-1], axis=-1)[..., ::-1]
         order = _shifted(best, least)
-        order += fixed[:, :, k, None] - slope[:, :, k, None] * level
-        values[k] = np.minimum(stay, order)
-    return _trace(values, cost, stock, slope, cap, allowed, least), values[0, :, :, 0]
+        order += fixed[:, :, k, None] - toll
+        np.minimum(stay, order, out=values[k])
+    return _trace(values, cost, stock, slope, np.where(allowed, cap, -1), least), values[0, :, :, 0]
 
 
 def _shifted(best: Floats, least: Ints) -> Floats:
@@ -128,29 +130,30 @@ def _shifted(best: Floats, least: Ints) -> Floats:
     return out
 
 
-def _lift(stay: Floats, slope: Floats, cap: Ints, allowed: Bools, level: Ints) -> Floats:
-    """(p, n, levels) cost of going up to a level, before the fixed part; inf where no order may reach it."""
-    lift = stay + slope[:, :, None] * level
-    barred = (level > cap[:, None]) | ~allowed[:, None]
-    return np.where(barred, np.inf, lift)
+def _trace(values: Floats, cost: Floats, stock: Floats | None, slope: Floats, cap: Ints, least: Ints) -> Ints:
+    """(p, n, K) the levels that attain the minimum, forward from nothing ordered; ties order later and less.
 
-
-def _trace(
-    values: Floats, cost: Floats, stock: Floats | None, slope: Floats, cap: Ints, allowed: Bools, least: Ints
-) -> Ints:
-    """(p, n, K) the levels that attain the minimum, forward from nothing ordered; ties order later and less."""
+    Args:
+        values: (K + 1, p, n, levels) least cost from an opportunity on.
+        cost, stock, slope: as in the recursion.
+        cap: (n, K) highest level that an order may reach; -1 where none is allowed.
+        least: (n,) levels of the smallest order.
+    """
     n_k, (p, n) = cost.shape[1], values.shape[1:3]
-    level = np.arange(cost.shape[2])
-    at = np.zeros((p, n, 1), np.int64)
+    vector, item, level = np.arange(p)[:, None], np.arange(n), np.arange(cost.shape[2])
+    at = np.zeros((p, n), np.int64)
     out = np.empty((p, n, n_k), np.int64)
     for k in range(n_k):
-        stay = cost[:, k] + values[k + 1]
+        stay = cost[item, k, at] + values[k + 1, vector, item, at]
         if stock is not None:
-            stay = stay + stock[:, :, k]
-        lift = _lift(stay, slope[:, :, k], cap[:, k], allowed[:, k], level)
-        lift = np.where(level < at + least[:, None], np.inf, lift)
-        best = lift.argmin(axis=-1)[..., None]
-        keeps = np.take_along_axis(stay, at, axis=-1) <= np.take_along_axis(values[k], at, axis=-1)
-        at = np.where(keeps, at, best)
-        out[:, :, k] = at[..., 0]
+            stay += stock[vector, item, k, at]
+        which, who = np.nonzero(stay > values[k, vector, item, at])
+        lift = cost[who, k] + values[k + 1, which, who]
+        if stock is not None:
+            lift += stock[which, who, k]
+        lift += slope[which, who, k, None] * level
+        barred = (level > cap[who, k, None]) | (level < (at[which, who] + least[who])[:, None])
+        lift[barred] = np.inf
+        at[which, who] = lift.argmin(axis=1)
+        out[:, :, k] = at
     return out

@@ -88,16 +88,17 @@ class _Filling:
     def place(self, chosen: Ints, who: Ints, steps: Bools) -> Ints:
         """(n,) the choice in which items `who` take their best plan that fits the room and orders at `steps` alone."""
         room = _room(self.master, self.columns, chosen, self.batch)[0]
-        self._cut(room, np.zeros_like(room), self.allowed & steps)
+        self._cut(room, np.zeros_like(room), self.allowed & steps, who)
         fits = (self.columns.units <= np.where(steps, room, 0.0)[self.columns.item] + SLACK).all(axis=1)
         return cheapest_of(self.columns, fits & np.isin(self.columns.item, who), chosen)
 
-    def _cut(self, room: Floats, lowest: Floats, may: Bools) -> None:
-        """Add the items' cheapest plans, cut as `fitted` does."""
+    def _cut(self, room: Floats, lowest: Floats, may: Bools, who: Ints | None = None) -> None:
+        """Add the cheapest plans of all items, or of `who` alone, cut as `fitted` does."""
         units = fitted(_cheapest(self.columns, self.batch.n), room, lowest, may, self.batch.terms)
         stock = self.batch.expected_stock(units) if self.with_stock else None
         cost = self.batch.appraise(units) + self.charges(units, stock)
-        self.columns.add(make_columns(self.master.rows, self.batch.terms, units, cost, stock))
+        made = make_columns(self.master.rows, self.batch.terms, units, cost, stock)
+        self.columns.add(made if who is None else made.take(np.isin(made.item, who)))
 
 
 def opened(master: Master, gates: Floats, thresholds: Sequence[float], horizon: int) -> list[Bools]:

@@ -12,12 +12,12 @@ Source: Dantzig & Wolfe (1960); the strong linking rows as in facility location,
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from scipy.sparse import coo_matrix
 
-from parlevel.domain.replenish.base import Floats, Ints, Terms
+from parlevel.domain.replenish.base import Bools, Floats, Ints, Terms
 from parlevel.domain.replenish.constraints.resource import CAPACITIES, Row, usage
 from parlevel.domain.replenish.solvers.linear import Program
 
@@ -37,6 +37,7 @@ class Columns:
     units: Floats
     cost: Floats
     use: Floats
+    _known: set[bytes] | None = field(default=None, repr=False, compare=False)
 
     def of(self, rows: list[int]) -> Columns:
         """The same plans with the usage of some rows only."""
@@ -49,16 +50,27 @@ class Columns:
 
     def add(self, other: Columns) -> int:
         """Append the plans that are not there yet; returns how many were new."""
-        both = np.concatenate([self.units, other.units])
-        item = np.concatenate([self.item, other.item])
-        keys = np.column_stack([item, both])
-        _, first = np.unique(keys, axis=0, return_index=True)
-        fresh = np.sort(first[first >= len(self.item)]) - len(self.item)
+        if self._known is None:
+            self._known = set(self._keys())
+        known, fresh = self._known, []
+        for k, key in enumerate(other._keys()):
+            if key not in known:
+                known.add(key)
+                fresh.append(k)
         self.item = np.concatenate([self.item, other.item[fresh]])
         self.units = np.concatenate([self.units, other.units[fresh]])
         self.cost = np.concatenate([self.cost, other.cost[fresh]])
         self.use = np.concatenate([self.use, other.use[fresh]])
         return len(fresh)
+
+    def take(self, rows: Ints | Bools) -> Columns:
+        """Some of the plans."""
+        return Columns(self.item[rows], self.units[rows], self.cost[rows], self.use[rows])
+
+    def _keys(self) -> list[bytes]:
+        """Item and units of each plan: what tells two plans apart."""
+        keys = np.column_stack([self.item, self.units]) + 0.0  # -0.0 is none, too
+        return keys.view(f"V{keys.shape[1] * keys.itemsize}").ravel().tolist() if len(keys) else []  # type: ignore[no-any-return]
 
 
 def make_columns(rows: list[Row], terms: Terms, units: Floats, cost: Floats, stock: Floats | None) -> Columns:
