@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from parlevel.domain.replenish.batch import Batch
 from parlevel.domain.replenish.course import course, follow, foreseen
-from parlevel.domain.replenish.ledger import facts
+from parlevel.domain.replenish.explain import explain
 from parlevel.domain.replenish.model import ItemModel, build
 from parlevel.domain.replenish.plan import Settings, item_model
 from parlevel.domain.replenish.solvers.dp import solve
@@ -88,7 +88,7 @@ def test_the_plan_of_a_horizon_orders_what_it_expects_to_sell(lost: bool):
     start = [6 * m for m in mean]
     batch = Batch(states(start, 28), known, own, Settings(28, 7, 64))
     units = batch.solve().units[0]
-    found = facts(batch, units)
+    found = explain(batch, units)[0]
     ends = found.stock_mean
     np.testing.assert_allclose(found.receipts.sum(axis=1), units[:, :26].sum(axis=1))  # the last arrives later
     assert units.sum() == pytest.approx(28 * sum(mean), rel=0.15)

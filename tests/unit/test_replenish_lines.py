@@ -9,8 +9,8 @@ from parlevel.domain.replenish.base import State
 from parlevel.domain.replenish.batch import Batch, to_opportunities
 from parlevel.domain.replenish.constraints.resource import Row
 from parlevel.domain.replenish.course import course
-from parlevel.domain.replenish.ledger import facts
-from parlevel.domain.replenish.lines import QUANTILES, binding, lines
+from parlevel.domain.replenish.explain import explain
+from parlevel.domain.replenish.lines import QUANTILES, binding
 from parlevel.domain.replenish.plan import Settings
 from parlevel.domain.replenish.solvers.coupled import solve_group
 from parlevel.domain.replenish.solvers.outcome import Effort
@@ -30,9 +30,9 @@ def batch(n: int = 6, seed: int = 0, **given: object) -> Batch:
 def test_the_chance_without_a_line_is_that_of_the_plan_without_it(given):
     b = batch(**given)
     units = b.solve().units[0]
-    found = lines(b, units)
+    found = explain(b, units)[1]
     assert (units > 0).sum() + (units[:, 0] == 0).sum() == len(found.item)
-    np.testing.assert_allclose(found.risk, facts(b, units).risk[found.item, found.step])
+    np.testing.assert_allclose(found.risk, explain(b, units)[0].risk[found.item, found.step])
     for line in range(len(found.item)):
         item, step = int(found.item[line]), int(found.step[line])
         with_line, without = replayed(b, units, item, step)
@@ -68,7 +68,7 @@ def replayed(b: Batch, units: np.ndarray, item: int, step: int) -> tuple[float, 
 
 def test_demand_quantiles_are_those_of_the_paths_over_the_protection_interval():
     b = batch(1)
-    found = lines(b, b.solve().units[0])
+    found = explain(b, b.solve().units[0])[1]
     paths = b.paths[0][0]
     whole = paths[:, :2].sum(axis=1)
     expected = np.quantile(whole, QUANTILES, method="median_unbiased")
@@ -79,7 +79,7 @@ def test_demand_quantiles_are_those_of_the_paths_over_the_protection_interval():
 def test_a_case_more_or_less_costs_what_the_changed_plan_costs_and_never_saves_at_the_optimum():
     b = batch(8, seed=3)
     units = b.solve().units[0]
-    found = lines(b, units)
+    found = explain(b, units)[1]
     assert (found.more[found.can_more] >= -1e-9).all()
     assert (found.less[found.can_less] >= -1e-9).all()
     base = b.appraise(units[None])[0]
@@ -98,7 +98,7 @@ def test_a_case_more_or_less_costs_what_the_changed_plan_costs_and_never_saves_a
 def test_terms_that_forbid_a_case_more_or_less_leave_no_price():
     b = batch(4, max_stock=12.0, min_order_qty=8.0)
     units = b.solve().units[0]
-    found = lines(b, units)
+    found = explain(b, units)[1]
     position = b.state.inventory_position[found.item] + found.quantity
     first = found.step == 0
     assert not found.can_more[first & (position > 8.0)].any()
@@ -110,8 +110,8 @@ def test_binding_names_the_row_that_moved_an_order_and_its_price():
     free = b.solve().units[0, :, 0].sum()
     rows = [Row("budget", "budget", "units", t, float(free) / 2) for t in range(6)]
     plan = solve_group(b, rows, Effort())
-    found = lines(b, plan.units)
-    label, price = binding(found, facts(b, plan.units), b.terms, plan, rows)
+    found = explain(b, plan.units)[1]
+    label, price = binding(found, explain(b, plan.units)[0], b.terms, plan, rows)
     moved = {found.item[k] for k in range(len(label)) if found.step[k] == 0 and label[k].startswith("budget@")}
     changed = np.flatnonzero(np.abs(plan.units[:, 0] - plan.alone[:, 0]) > 1e-9)
     assert set(changed.tolist()) <= moved
@@ -122,8 +122,8 @@ def test_binding_names_the_row_that_moved_an_order_and_its_price():
 def test_a_maximum_that_stops_an_order_is_named_with_what_a_unit_more_would_save():
     b = batch(2, seed=2, max_stock=8.0, min_order_qty=0.0)
     plan = solve_group(b, [], Effort())
-    found = lines(b, plan.units)
-    label, price = binding(found, facts(b, plan.units), b.terms, plan, [])
+    found = explain(b, plan.units)[1]
+    label, price = binding(found, explain(b, plan.units)[0], b.terms, plan, [])
     held = [k for k in range(len(label)) if label[k] == "max_stock"]
     assert held
     assert any(price[k] > 0 for k in held)

@@ -11,7 +11,7 @@ Mathematical Programming 99; Zipkin (2000), Foundations of Inventory Management,
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -54,6 +54,12 @@ def course(model: ItemModel, units: Floats) -> Course:
     return Course(stock, lost, np.diff(total, axis=2, prepend=0.0), np.diff(ordered, axis=2))
 
 
+def upto(model: ItemModel, periods: int) -> ItemModel:
+    """The model as far as its first periods, to carry plans out in them alone; its tables of costs stay whole."""
+    time = replace(model.time, interval=model.time.interval[:, :, :periods])
+    return replace(model, net=model.net[:, :, :periods], need=model.need[:, :, :periods], time=time)
+
+
 def follow(model: ItemModel, units: Floats) -> tuple[Floats, Floats]:
     """What is ordered and lost along each path.
 
@@ -66,21 +72,33 @@ def follow(model: ItemModel, units: Floats) -> tuple[Floats, Floats]:
     """
     n, n_paths, periods = model.net.shape
     time, stops = model.time, model.terms.lost_sales[:, None]
-    slot = np.minimum(time.interval + 1, time.count[:, None, None])
-    items, paths = np.arange(n)[:, None], np.arange(n_paths)
-    ordered = np.zeros((n, n_paths, units.shape[1] + 1))
-    gone = np.zeros((n, n_paths, periods))
+    # opportunities and periods come first here: what is read together then lies together
+    ordered, gone = np.zeros((units.shape[1] + 1, n, n_paths)), np.zeros((periods, n, n_paths))
     lost, plan = np.zeros((n, n_paths)), Revision.of(model, units)
+    slot = _opened(time)
     for t in range(periods):
         k, due = np.divmod(t, model.terms.review_period)
         rows = np.flatnonzero((due == 0) & (k < time.count))
         if len(rows):
             known = model.net[rows, :, t - 1] + lost[rows] if t else np.zeros((len(rows), n_paths))
-            ordered[rows, :, k[rows] + 1] = plan.at(rows, k[rows], ordered[rows, :, k[rows]], known)
-        arrived = ordered[items, paths, slot[:, :, t]]
-        lost = np.where(stops, np.maximum(lost, -(model.net[:, :, t] + arrived)), 0.0)
-        gone[:, :, t] = lost
-    return np.maximum.accumulate(ordered, axis=2), gone
+            ordered[k[rows] + 1, rows] = plan.at(rows, k[rows], ordered[k[rows], rows], known)
+        lost = np.where(stops, np.maximum(lost, -(model.net[:, :, t] + _picked(ordered, slot[t]))), 0.0)
+        gone[t] = lost
+    np.maximum.accumulate(ordered, axis=0, out=ordered)
+    return np.moveaxis(ordered, 0, 2), np.moveaxis(gone, 0, 2)
+
+
+def _opened(time: Timeline) -> Ints:
+    """(T, n, 1 or n_paths) column of `ordered` with what has arrived by each period."""
+    return np.ascontiguousarray(np.moveaxis(np.minimum(time.interval + 1, time.count[:, None, None]), 2, 0))
+
+
+def _picked(values: Floats, index: Ints) -> Floats:
+    """(..., n, n_paths) values (m, n, n_paths) at index (..., n, 1 or n_paths)."""
+    items = np.arange(values.shape[1])
+    if index.shape[-1] == 1:  # whole rows of paths: no index for each of them
+        return np.asarray(values[index[..., 0], items])
+    return np.asarray(values[index, items[:, None], np.arange(values.shape[2])])
 
 
 @dataclass(frozen=True)
@@ -132,8 +150,7 @@ class Revision:
 
 def received(model: ItemModel, ordered: Floats) -> Floats:
     """(n, n_paths, T) units received by the end of each period, of `ordered` (n, n_paths, K + 1) from `follow`."""
-    slot = np.minimum(model.time.interval + 1, model.time.count[:, None, None])
-    return np.take_along_axis(ordered, np.broadcast_to(slot, model.net.shape), axis=2)
+    return np.moveaxis(_picked(np.moveaxis(ordered, 2, 0), _opened(model.time)), 0, 2)
 
 
 def as_planned(units: Floats, n_paths: int) -> Floats:
@@ -151,16 +168,16 @@ def revisions(model: ItemModel, units: Floats) -> Floats:
 
 def foreseen(net: Floats, time: Timeline) -> Floats:
     """(n, n_paths, T) the same for a plan not known yet, if every order could make up for all that it knows."""
-    n, n_paths, periods = net.shape
     last = np.concatenate([time.step, time.step[:, -1:]], axis=1) - 1
-    seen = np.take_along_axis(net, np.clip(last, 0, periods - 1)[:, None, :], axis=2)
-    makes_up = np.where(last[:, None, :] < 0, 0.0, seen.mean(axis=1, keepdims=True) - seen)
-    slot = np.broadcast_to(np.clip(time.interval, 0, (time.count - 1)[:, None, None]), (n, n_paths, periods))
-    return np.where(time.interval >= 0, np.take_along_axis(makes_up, slot, axis=2), 0.0)
+    seen = _picked(np.moveaxis(net, 2, 0), np.clip(last, 0, net.shape[2] - 1).T[:, :, None])  # (K + 1, n, n_paths)
+    makes_up = np.where((last < 0).T[:, :, None], 0.0, seen.mean(axis=2, keepdims=True) - seen)
+    slot = np.moveaxis(np.clip(time.interval, 0, (time.count - 1)[:, None, None]), 2, 0)
+    return np.where(time.interval >= 0, np.moveaxis(_picked(makes_up, slot), 0, 2), 0.0)
 
 
 def _at_opening(time: Timeline, gone: Floats) -> Floats:
     """(n, n_paths, T) units lost before the interval of each period began."""
-    before = np.concatenate([np.zeros((*gone.shape[:2], 1)), gone], axis=2)
+    n, n_paths, periods = gone.shape
+    before = np.concatenate([np.zeros((1, n, n_paths)), np.moveaxis(gone, 2, 0)])
     begin = np.take_along_axis(time.arrival, np.clip(time.interval, 0, time.n_opportunities), axis=2)
-    return np.take_along_axis(before, np.broadcast_to(np.clip(begin, 0, gone.shape[2] - 1), gone.shape), axis=2)
+    return np.moveaxis(_picked(before, np.moveaxis(np.clip(begin, 0, periods - 1), 2, 0)), 0, 2)

@@ -13,9 +13,8 @@ from parlevel.domain.replenish.base import Floats
 from parlevel.domain.replenish.batch import Batch, StepPrices
 from parlevel.domain.replenish.constraints.resource import Row, expand, order_step
 from parlevel.domain.replenish.constraints.season import closing
+from parlevel.domain.replenish.explain import explain
 from parlevel.domain.replenish.job import Job, shared_rows
-from parlevel.domain.replenish.ledger import facts
-from parlevel.domain.replenish.lines import lines
 from parlevel.domain.replenish.output import GroupTables, tables
 from parlevel.domain.replenish.packed import Items, unpack
 from parlevel.domain.replenish.registry import AUTO, OPTIMAL, policy
@@ -50,7 +49,7 @@ def plan_group(rows: pa.Table, job: Job) -> GroupTables:
     )
     plan = _solve(batch, limits, job, [items.policies[k] for k in known])
     used = _shared_use(rows, batch, plan, shared)
-    known_facts, found = facts(batch, plan.units), lines(batch, plan.units)
+    known_facts, found = explain(batch, plan.units)
     return tables(rows, items, plan, known_facts, found, limits, job, time.monotonic() - started, used)
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from parlevel.domain.replenish.base import Floats, Ints
 from parlevel.domain.replenish.batch import Batch, to_opportunities
-from parlevel.domain.replenish.course import Course, as_planned, course, received
+from parlevel.domain.replenish.course import Course, as_planned, course, received, upto
 from parlevel.domain.replenish.model import ItemModel
 
 
@@ -41,33 +41,40 @@ class Facts:
     lost_mean: Floats
 
 
-def facts(batch: Batch, units: Floats) -> Facts:
-    """Work the facts out from the batch's own demand paths.
+class FactBook:
+    """Facts of n items, written chunk by chunk.
 
     Args:
         batch: n items.
         units: (n, h) units ordered at each step.
     """
-    n, h = units.shape
-    found: dict[str, Floats] = {}
-    for rows, model in zip(batch.rows, batch.models, strict=True):
-        part = _chunk(batch, rows, model, units[rows])
-        for name, values in part.items():
-            shape = (n, *values.shape[1:])
-            found.setdefault(name, np.zeros(shape))[rows] = values
-    if not found:
-        return Facts(*(np.zeros((0, h)) for _ in Facts.__dataclass_fields__))
-    return Facts(**found)
+
+    def __init__(self, batch: Batch, units: Floats) -> None:
+        self._batch, self._units = batch, units
+        self._found: dict[str, Floats] = {}
+
+    def add(self, number: int, run: Course) -> None:
+        """Work the facts of a chunk out from its own demand paths and from the plan's course along them."""
+        rows, n = self._batch.rows[number], self._batch.n
+        for name, values in _chunk(self._batch, rows, self._batch.models[number], self._units[rows], run).items():
+            self._found.setdefault(name, np.zeros((n, *values.shape[1:])))[rows] = values
+
+    def facts(self) -> Facts:
+        """All of them."""
+        if not self._found:
+            return Facts(*(np.zeros((0, self._units.shape[1])) for _ in Facts.__dataclass_fields__))
+        return Facts(**self._found)
 
 
-def _chunk(batch: Batch, rows: Ints, model: ItemModel, units: Floats) -> dict[str, Floats]:
+def _chunk(batch: Batch, rows: Ints, model: ItemModel, units: Floats, run: Course) -> dict[str, Floats]:
     """Facts of one chunk by name."""
     h = units.shape[1]
     periods = model.net.shape[2]
     forecast = batch.forecast.take(rows).extend(periods, batch.settings.season)
     planned = to_opportunities(model, units[None])[0]
-    run = course(model, planned)
-    without = course(model, to_opportunities(model, _first_only(units, 0.0)[None])[0])
+    nothing = planned.copy()
+    nothing[:, 0] = 0.0
+    near = upto(model, int(min(model.terms.protection_interval.max(), periods)))
     mean = np.concatenate([np.zeros((len(rows), 1)), forecast.mean.cumsum(axis=1)], axis=1)
     begin = np.broadcast_to(np.arange(h), (len(rows), h))
     end = np.minimum(begin + model.terms.protection_interval[:, None], periods)
@@ -94,7 +101,7 @@ def _chunk(batch: Batch, rows: Ints, model: ItemModel, units: Floats) -> dict[st
         "protection_demand": demand,
         "target": np.maximum(target, 0.0),
         "risk": _risk(run, begin, end),
-        "risk_without": _risk(without, begin[:, :1], end[:, :1])[:, 0],
+        "risk_without": _risk(course(near, nothing), begin[:, :1], end[:, :1])[:, 0],
         "cover": _cover(state.inventory_position, forecast.mean),
         "receipts": due + np.diff(arrived, axis=1, prepend=0.0)[:, :horizon],
         "stock_mean": stock.mean(axis=1),
@@ -128,13 +135,6 @@ def _ratio(model: ItemModel) -> Floats:
     price = np.where(t.lost_sales, t.shortage_cost, np.nan_to_num(t.backorder_cost) * t.review_period)
     held = t.holding_cost * t.review_period
     return np.clip(price / np.maximum(price + held, 1e-12), 0.0, 1.0)
-
-
-def _first_only(units: Floats, first: float) -> Floats:
-    """The plan with another first order."""
-    other = units.copy()
-    other[:, 0] = first
-    return other
 
 
 def _positions(now: Floats, units: Floats, mean: Floats, run: Course) -> Floats:

@@ -9,7 +9,7 @@ import numpy as np
 from parlevel.domain.replenish.base import Bools, Floats, Ints, Terms
 from parlevel.domain.replenish.batch import Batch, to_opportunities
 from parlevel.domain.replenish.constraints.resource import Row, order_step, weights
-from parlevel.domain.replenish.course import course
+from parlevel.domain.replenish.course import Course
 from parlevel.domain.replenish.cover import row_quantile
 from parlevel.domain.replenish.ledger import Facts
 from parlevel.domain.replenish.model import ItemModel
@@ -50,35 +50,40 @@ class Lines:
     can_less: Bools
 
 
-def lines(batch: Batch, units: Floats) -> Lines:
-    """The lines of a plan.
+class LineBook:
+    """Lines of a plan, explained chunk by chunk.
 
     Args:
         batch: n items.
         units: (n, h) units ordered at each step.
     """
-    listed = units > 0
-    listed[:, :1] = True
-    item, step = np.nonzero(listed)
-    m, quantity, terms = len(item), units[item, step], batch.terms.take(item)
-    smallest = least(terms) * terms.case_pack
-    single = smallest <= terms.case_pack
-    fits = (step > 0) | (room(batch.state.inventory_position[item] + quantity, terms) >= 1)
-    can_more = fits & ((quantity > 0) | single)
-    can_less = (quantity > 0) & (single | (quantity > smallest))
-    zero = [np.zeros(m) for _ in range(4)]
-    out = Lines(item, step, quantity, np.zeros((m, len(QUANTILES))), zero[0], zero[1], zero[2], zero[3],
-                can_more, can_less)  # fmt: skip
-    place = np.zeros(batch.n, np.int64)
-    for rows, model, paths in zip(batch.rows, batch.models, batch.paths, strict=True):
-        place[:] = -1
+
+    def __init__(self, batch: Batch, units: Floats) -> None:
+        self._batch, self._units = batch, units
+        listed = units > 0
+        listed[:, :1] = True
+        item, step = np.nonzero(listed)
+        m, quantity, terms = len(item), units[item, step], batch.terms.take(item)
+        smallest = least(terms) * terms.case_pack
+        single = smallest <= terms.case_pack
+        fits = (step > 0) | (room(batch.state.inventory_position[item] + quantity, terms) >= 1)
+        can_more = fits & ((quantity > 0) | single)
+        can_less = (quantity > 0) & (single | (quantity > smallest))
+        zero = [np.zeros(m) for _ in range(4)]
+        self.lines = Lines(item, step, quantity, np.zeros((m, len(QUANTILES))), zero[0], zero[1], zero[2], zero[3],
+                           can_more, can_less)  # fmt: skip
+
+    def add(self, number: int, run: Course) -> None:
+        """Explain the lines of a chunk from its own demand paths and from the plan's course along them."""
+        batch, out = self._batch, self.lines
+        rows, model = batch.rows[number], batch.models[number]
+        place = np.full(batch.n, -1)
         place[rows] = np.arange(len(rows))
-        at = np.flatnonzero(place[item] >= 0)
-        inside, when = place[item[at]], step[at]
-        out.demand[at] = _demand(model, paths, inside, when)
-        out.risk_without[at], out.risk[at] = _risks(model, units[rows], inside, when)
-        out.more[at], out.less[at] = _cases(model, units[rows], inside, when)
-    return out
+        at = np.flatnonzero(place[out.item] >= 0)
+        inside, when = place[out.item[at]], out.step[at]
+        out.demand[at] = _demand(model, batch.paths[number], inside, when)
+        out.risk_without[at], out.risk[at] = _risks(model, run, inside, when)
+        out.more[at], out.less[at] = _cases(model, self._units[rows], inside, when)
 
 
 def _demand(model: ItemModel, paths: np.ndarray, item: Ints, step: Ints) -> Floats:
@@ -90,13 +95,12 @@ def _demand(model: ItemModel, paths: np.ndarray, item: Ints, step: Ints) -> Floa
     return row_quantile(np.repeat(sums, q, axis=0), np.tile(QUANTILES, m)).reshape(m, q)
 
 
-def _risks(model: ItemModel, units: Floats, item: Ints, step: Ints) -> tuple[Floats, Floats]:
+def _risks(model: ItemModel, run: Course, item: Ints, step: Ints) -> tuple[Floats, Floats]:
     """((m,), (m,)) chance of a stockout over the protection interval without and with the line.
 
     Within the interval the stock is what it would be if nothing were lost any more, plus what was lost before it: the
     first stockout does not depend on later ones.
     """
-    run = course(model, to_opportunities(model, units[None])[0])
     lost_sales = model.terms.lost_sales[:, None, None]
     held = np.where(lost_sales | (run.lost <= 0), run.stock, -run.lost)
     gone = np.where(lost_sales, run.lost, 0.0).cumsum(axis=2)

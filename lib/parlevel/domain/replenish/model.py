@@ -128,6 +128,8 @@ def build(
         end: when nothing counts any more.
     """
     periods = paths.shape[2]
+    # a period's paths are read together, here and where plans are played: they lie together
+    paths = np.moveaxis(np.ascontiguousarray(np.moveaxis(paths, 2, 0)), 0, 2)
     time = timeline(terms, horizon, periods, paths.shape[1])
     net, lost = project(state, terms, paths, time, end)
     need = net if added is None else net + (added(net, time) if callable(added) else added)

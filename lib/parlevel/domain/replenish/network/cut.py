@@ -8,10 +8,9 @@ import numpy as np
 import pyarrow as pa
 
 from parlevel.domain.replenish.batch import Batch
+from parlevel.domain.replenish.explain import explain
 from parlevel.domain.replenish.group import in_season
 from parlevel.domain.replenish.job import Job
-from parlevel.domain.replenish.ledger import facts
-from parlevel.domain.replenish.lines import lines
 from parlevel.domain.replenish.output import GroupTables, tables
 from parlevel.domain.replenish.packed import unpack
 from parlevel.domain.replenish.solvers.outcome import GroupPlan
@@ -42,7 +41,7 @@ def cut_lines(rows: pa.Table, job: Job) -> GroupTables:
     units = planned.copy()
     units[:, 0] = np.asarray(rows["sent"].to_numpy())
     batch = Batch(items.state, items.forecast, items.terms, job.settings)
-    found = lines(batch, units)
+    facts, found = explain(batch, units)
     labels = [f"stock of {rows['product_id'][k].as_py()} at {rows['supplier_id'][k].as_py()}" for k in range(items.n)]
     today = np.flatnonzero(found.step == 0)
     worth = np.maximum(-found.more[today], 0.0) / items.terms.case_pack[found.item[today]]
@@ -52,4 +51,4 @@ def cut_lines(rows: pa.Table, job: Job) -> GroupTables:
         prices[labels[item]] = max(prices.get(labels[item], 0.0), price)
     said = [text.rstrip(".") for text in rows["short"].to_pylist()]
     plan = GroupPlan(units, planned, "feasible", 0.0, 0.0, 0, prices=prices, binding=labels, said=said)
-    return tables(rows, items, plan, facts(batch, units), found, [], job, 0.0, [])
+    return tables(rows, items, plan, facts, found, [], job, 0.0, [])
