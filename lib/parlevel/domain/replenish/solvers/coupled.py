@@ -121,7 +121,8 @@ class _Group:
             steps = opened(self.master, self.gates, (0.0, *THRESHOLDS), self.batch.horizon)
             best = fill(self.whole, self.columns, best, self.batch, self._charges, self.with_stock, steps)
             picked, _, found = (best, None, "") if self._large() else self._pick(best)  # several may gain together
-            best = picked if found == "integer" and self._value(picked) < self._value(best) else best
+            kept = found == "integer" and not self._broken(picked)  # the program knows watched rows alone
+            best = picked if kept and self._value(picked) < self._value(best) else best
         return best, status
 
     def _charges(self, units: Floats, stock: Floats | None) -> Floats:
