@@ -15,9 +15,8 @@ from parlevel.domain.periods import to_index
 from parlevel.errors import DataError
 from parlevel.pipeline import replenish, replenish_solve
 from parlevel.pipeline.replenish_rows import _check_rows, join, with_limits
+from parlevel.pipeline.replenish_tables import table_rows
 from parlevel.pipeline.sources_terms import check_stock, check_terms
-from parlevel.pipeline.train_groups import pick
-from parlevel.schemas import contract
 from parlevel.spark.scratch import Scratch
 
 pytestmark = pytest.mark.spark
@@ -116,7 +115,7 @@ def test_names_and_partitions_do_not_show(spark: SparkSession, tmp_path: Path) -
         with Scratch(spark, cfg, "replenish") as scratch:
             made, chain = replenish_solve.transform(rows, shown["resources"], scratch, cfg=cfg)
             assert chain is None
-            plan = pick(made, "order_plan", contract("order_plan").data_columns)
+            plan = table_rows(made, "order_plan")
             keyed = plan.join(shown["series_profile"].select("series_id", "content_key"), "series_id")
             found.append(sorted(str(r.asDict()) for r in keyed.drop("series_id", "product_id").collect()))
     assert len(found[0]) >= 8

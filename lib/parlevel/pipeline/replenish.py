@@ -11,9 +11,8 @@ from parlevel.pipeline.replenish_decided import decided
 from parlevel.pipeline.replenish_network import has_network, plan_network
 from parlevel.pipeline.replenish_rows import packed, with_limits
 from parlevel.pipeline.replenish_service import learn
-from parlevel.pipeline.replenish_solve import KINDS, transform
-from parlevel.pipeline.train_groups import pick
-from parlevel.schemas import contract
+from parlevel.pipeline.replenish_solve import transform
+from parlevel.pipeline.replenish_tables import KINDS, table_rows
 from parlevel.spark.scratch import Scratch
 from parlevel.spark.sums import exact_sum
 from parlevel.spark.tables import Tables
@@ -42,7 +41,7 @@ def run(tables: Tables, cfg: Config) -> str:
         own = rows.drop("resources", "grants")
         network = plan_network(own, tables, scratch, cfg) if has_network(tables) else None
         plan, chain = (network.plan, network.chain) if network else transform(rows, resources, scratch, cfg=cfg)
-        parts = {name: pick(plan, name, contract(name).data_columns) for name in KINDS}
+        parts = {name: table_rows(plan, name) for name in KINDS}
         if chain is not None:
             parts["plan_report"] = parts["plan_report"].unionByName(chain)
         if network:

@@ -18,14 +18,12 @@ from parlevel.domain.replenish.job import Job
 from parlevel.domain.replenish.network.cut import cut_lines
 from parlevel.domain.replenish.network.pooled import DEMAND, node_demand
 from parlevel.domain.replenish.network.sharing import SHIPMENTS, TRANSFER, share
-from parlevel.domain.replenish.output import USE
 from parlevel.domain.replenish.registry import AUTO
 from parlevel.pipeline.replenish_choice import with_policies
 from parlevel.pipeline.replenish_network_rows import OUTSIDE, node_rows, with_passes, with_ways
 from parlevel.pipeline.replenish_rows import shared, with_limits
 from parlevel.pipeline.replenish_solve import make_job, transform
-from parlevel.pipeline.train_groups import pick, union_columns, union_rows
-from parlevel.schemas import contract
+from parlevel.pipeline.replenish_tables import ABOUT_ITEMS, OUTPUT, group_rows, table_rows
 from parlevel.spark.grouped import apply_groups
 from parlevel.spark.periods import period_index
 from parlevel.spark.scratch import Scratch
@@ -34,9 +32,6 @@ from parlevel.spark.tables import Tables
 
 CHUNK = 300
 """Items that one call of a grouped function looks at, about: products are never split."""
-
-CUT_KINDS = ("order_plan", "order_ledger", "projection")
-CUT_OUTPUT = union_columns(*(contract(name).data_columns for name in CUT_KINDS))
 
 
 @dataclass(frozen=True)
@@ -166,7 +161,7 @@ def with_lines(part: DataFrame, plan: DataFrame, cutoff: int, cfg: Config) -> Da
         cutoff: period index of the last observed period.
         cfg: the configuration.
     """
-    orders = pick(plan, "order_plan", contract("order_plan").data_columns)
+    orders = table_rows(plan, "order_plan")
     step = (period_index(F.col("order_date"), cfg.calendar.period) - cutoff - 1).cast("int")
     line = F.struct(step.alias("step"), "order_qty", "order_up_to_level", "inventory_position")
     listed = orders.groupBy("series_id").agg(F.array_sort(F.collect_list(line)).alias("_lines"))
@@ -213,7 +208,7 @@ def left_over(limits: DataFrame, plan: DataFrame) -> DataFrame:
     """
     at = F.regexp_extract("label", "@([0-9]+)$", 1).cast("int")
     used = (
-        pick(plan, "shared_use", USE)
+        table_rows(plan, "shared_use")
         .groupBy("label")
         .agg(exact_sum("used").alias("used"), F.max("amount").alias("whole"))
         .where("used > 0")
@@ -258,15 +253,14 @@ def cut(plan: DataFrame, planned: DataFrame, shipments: DataFrame, job: Job, scr
         return plan
     told = short.select("series_id", "sent", F.col("reason").alias("short"))
     rows = planned.join(told, "series_id")
-    made = scratch.keep(apply_groups(rows, ["solve_group"], partial(_cut, job=job), CUT_OUTPUT))
-    replaced = F.col("kind").isin(*CUT_KINDS)
+    made = scratch.keep(apply_groups(rows, ["solve_group"], partial(_cut, job=job), OUTPUT))
+    replaced = F.col("kind").isin(*ABOUT_ITEMS)
     rest = plan.where(replaced).join(told.select("series_id"), "series_id", "left_anti")
     return plan.where(~replaced).unionByName(rest).unionByName(made, allowMissingColumns=True)
 
 
 def _cut(table: pa.Table, *, job: Job) -> pa.Table:
-    made = cut_lines(table, job)
-    return union_rows({name: getattr(made, name) for name in CUT_KINDS}, CUT_OUTPUT)
+    return group_rows(cut_lines(table, job), table["solve_group"][0], ABOUT_ITEMS)
 
 
 def _part(key: str, parts: int) -> Column:

@@ -16,7 +16,6 @@ from parlevel.config import Config
 from parlevel.domain.periods import SEASON, to_index
 from parlevel.domain.replenish.group import plan_group
 from parlevel.domain.replenish.job import Job
-from parlevel.domain.replenish.output import USE
 from parlevel.domain.replenish.plan import Settings
 from parlevel.domain.replenish.registry import AUTO
 from parlevel.domain.replenish.solvers.outcome import Effort
@@ -25,16 +24,13 @@ from parlevel.pipeline.plays import parameters_of
 from parlevel.pipeline.replenish_overview import overview
 from parlevel.pipeline.replenish_rows import shared
 from parlevel.pipeline.replenish_shared import chain_row, find_prices, grants, overdrawn, totals
-from parlevel.pipeline.train_groups import pick, union_columns, union_rows
-from parlevel.schemas import contract
+from parlevel.pipeline.replenish_tables import OUTPUT, group_rows, table_rows
 from parlevel.spark.balance import Assignment
 from parlevel.spark.grouped import apply_groups
 from parlevel.spark.scratch import Scratch
 
 log = logging.getLogger(__name__)
 
-KINDS = ("order_plan", "order_ledger", "plan_report", "projection")
-OUTPUT = union_columns(*(contract(name).data_columns for name in KINDS), USE)
 # Times that the groups are planned again because what all share was overdrawn.
 PLANS = 5
 
@@ -61,17 +57,17 @@ def transform(
     if not prices.fits:
         job = replace(job, prices=dict(zip(prices.labels, prices.price.tolist(), strict=True)))
     plan = scratch.keep(solve(rows, job, seen.tasks))
-    free = used = totals(pick(plan, "shared_use", USE))
+    free = used = totals(table_rows(plan, "shared_use"))
     for attempt in range(PLANS - 1):
         over = overdrawn(used)
         if not over:
             break
         log.info("shared limits overdrawn in %d periods: some groups plan again with their shares", len(over))
-        granted = scratch.keep(grants(pick(plan, "shared_use", USE), used, attempt))
+        granted = scratch.keep(grants(table_rows(plan, "shared_use"), used, attempt))
         again = rows.drop("grants").join(F.broadcast(granted), "solve_group")
         kept = plan.join(F.broadcast(granted.select("solve_group")), "solve_group", "left_anti")
         plan = kept.unionByName(scratch.keep(solve(again, job, seen.tasks)))
-        used = totals(pick(plan, "shared_use", USE))
+        used = totals(table_rows(plan, "shared_use"))
     nothing = prices.fits and used is free
     return plan, None if nothing else chain_row(rows.sparkSession, used, free, prices, cfg)
 
@@ -82,15 +78,7 @@ def solve(rows: DataFrame, job: Job, tasks: Assignment) -> DataFrame:
 
 
 def _plan(table: pa.Table, *, job: Job) -> pa.Table:
-    made = plan_group(table, job)
-    parts = {name: _of_group(getattr(made, name), table["solve_group"][0]) for name in (*KINDS, "shared_use")}
-    return union_rows(parts, OUTPUT)
-
-
-def _of_group(part: pa.Table, group: pa.Scalar) -> pa.Table:
-    """The rows with the name of their group, so that a group's plan can be replaced."""
-    named = part if "solve_group" not in part.column_names else part.drop_columns(["solve_group"])
-    return named.append_column("solve_group", pa.repeat(group, part.num_rows))
+    return group_rows(plan_group(table, job), table["solve_group"][0])
 
 
 def make_job(cutoff: int, resources: DataFrame, cfg: Config) -> Job:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import reduce
 from typing import Any
 
 import pyarrow as pa
@@ -151,13 +150,13 @@ def union_rows(parts: dict[str, pa.Table], columns: Sequence[Column]) -> pa.Tabl
         arrays = []
         for field in schema:
             if field.name == "kind":
-                arrays.append(pa.array([kind] * table.num_rows, field.type))
+                arrays.append(pa.repeat(pa.scalar(kind, field.type), table.num_rows))
             elif field.name in table.column_names:
                 arrays.append(table[field.name].cast(field.type))
             else:
                 arrays.append(pa.nulls(table.num_rows, field.type))
         out.append(pa.Table.from_arrays(arrays, schema=schema))
-    return reduce(lambda a, b: pa.concat_tables([a, b]), out) if out else schema.empty_table()
+    return pa.concat_tables(out) if out else schema.empty_table()
 
 
 def pick(rows: DataFrame, kind: str, columns: Sequence[Column]) -> DataFrame:

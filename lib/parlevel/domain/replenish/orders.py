@@ -15,8 +15,8 @@ from parlevel.domain.replenish.ledger import Facts
 from parlevel.domain.replenish.lines import QUANTILES, Lines, binding
 from parlevel.domain.replenish.packed import Items
 from parlevel.domain.replenish.solvers.outcome import GroupPlan
-from parlevel.domain.replenish.text import Wording, first_order, later_order, number, sentence
-from parlevel.schemas import arrow_schema, contract
+from parlevel.domain.replenish.text import Wording, number, reasons, sentences
+from parlevel.schemas import Column, arrow_schema, contract
 
 _NAMES = {"budget": "budget", "inbound": "inbound capacity", "storage": "storage capacity"}
 _OWN = {
@@ -26,28 +26,27 @@ _OWN = {
 }
 
 
+LINE: tuple[Column, ...] = tuple(
+    {c.name: c for name in ("order_plan", "order_ledger") for c in contract(name).data_columns}.values()
+)
+"""Columns of an order line: a row of order_plan and a row of order_ledger in one."""
+
+
 def order_tables(
     items: Items, plan: GroupPlan, facts: Facts | None, found: Lines | None, limits: list[Row], job: Job
 ) -> tuple[pa.Table, pa.Table]:
-    """(order_plan, order_ledger) of a group: every series' decision for tomorrow, later orders that are foreseen."""
-    plans, ledgers = [], []
+    """Every series' decision for tomorrow, later orders that are foreseen.
+
+    Returns: columns `LINE` of series with a forecast, rows of order_plan of those without one.
+    """
+    lines, without = arrow_schema(LINE).empty_table(), arrow_schema(contract("order_plan").data_columns).empty_table()
     if facts is not None and found is not None:
-        made, explained = _known(items, plan, facts, found, limits, job)
-        plans.append(made)
-        ledgers.append(explained)
-    without = np.flatnonzero(~items.known)
-    if len(without):
-        plans.append(_unknown(items, without, job))
-    schemas = [arrow_schema(contract(name).data_columns) for name in ("order_plan", "order_ledger")]
-    return tuple(  # type: ignore[return-value]
-        pa.concat_tables(parts) if parts else schema.empty_table()
-        for parts, schema in zip((plans, ledgers), schemas, strict=True)
-    )
+        lines = _known(items, plan, facts, found, limits, job)
+    unknown = np.flatnonzero(~items.known)
+    return lines, _unknown(items, unknown, job) if len(unknown) else without
 
 
-def _known(
-    items: Items, plan: GroupPlan, facts: Facts, found: Lines, limits: list[Row], job: Job
-) -> tuple[pa.Table, pa.Table]:
+def _known(items: Items, plan: GroupPlan, facts: Facts, found: Lines, limits: list[Row], job: Job) -> pa.Table:
     at = np.flatnonzero(items.known)
     terms = items.terms.take(at)
     over = items.closing[at] if len(items.closing) else None
@@ -55,43 +54,34 @@ def _known(
     item, step, quantity = found.item, found.step, found.quantity
     position, demand = facts.position[item, step], facts.protection_demand[item, step]
     level = np.where(quantity > 0, position + quantity, facts.target[item, step])
-    pairs = list(zip(item.tolist(), step.tolist(), quantity.tolist(), strict=True))
-    reasons = [first_order(words, k, q) if s == 0 else later_order(words, k, s, q) for k, s, q in pairs]
-    common = {
-        **_common(items, at[item], step, quantity, job),
-        "inventory_position": position,
-        "safety_stock": level - demand,
-        "stockout_probability": facts.risk[item, step],
-    }
-    made = {
-        **common,
-        "order_up_to_level": level,
-        "protection_demand": demand,
-        "reason": reasons,
-    }
     label, price = binding(found, facts, terms, plan, limits)
     if len(items.closing):
         early = items.closing[at[item]].tolist()
         label = ["season_end" if x == "max_stock" and y else x for x, y in zip(label, early, strict=True)]
-    avoided = np.maximum(found.risk_without - found.risk, 0.0)
     by_label = {row.label: row for row in limits}
-    named = [_OWN.get(x) or (_row_words(by_label[x]) if x in by_label else x) for x in label]
-    explained = {
-        **common,
-        "levels": [QUANTILES] * len(item),
-        "protection_quantiles": list(found.demand),
+    named = {x: _OWN.get(x) or (_row_words(by_label[x]) if x in by_label else x) for x in set(label)}
+    why = reasons(words, found)
+    drivers = [items.drivers[k] for k in at[item].tolist()]
+    made = {
+        **_common(items, at[item], step, quantity, job),
+        "inventory_position": position,
+        "safety_stock": level - demand,
+        "stockout_probability": facts.risk[item, step],
+        "order_up_to_level": level,
+        "protection_demand": demand,
+        "reason": why,
+        "levels": list_array(np.tile(QUANTILES, (len(item), 1))),
+        "protection_quantiles": list_array(found.demand),
         "stockout_without": found.risk_without,
-        "stockout_avoided": avoided,
+        "stockout_avoided": np.maximum(found.risk_without - found.risk, 0.0),
         "binding": [x or None for x in label],
         "shadow_price": pa.array(price, mask=np.isnan(price)),
         "cost_one_more": pa.array(found.more, mask=~found.can_more),
         "cost_one_less": pa.array(found.less, mask=~found.can_less),
-        "drivers": [items.drivers[k] for k in at[item]],
-        "sentence": [
-            sentence(reason, named[k], found, k, items.drivers[at[item[k]]]) for k, reason in enumerate(reasons)
-        ],
+        "drivers": drivers,
+        "sentence": sentences(why, [named[x] for x in label], found, drivers),
     }
-    return _table("order_plan", made), _table("order_ledger", explained)
+    return _table(arrow_schema(LINE), made)
 
 
 def _unknown(items: Items, at: Ints, job: Job) -> pa.Table:
@@ -107,26 +97,33 @@ def _unknown(items: Items, at: Ints, job: Job) -> pa.Table:
         "stockout_probability": zero,
         "reason": [f"No order: there is no forecast ({items.missing[k]})." for k in at],
     }
-    return _table("order_plan", made)
+    return _table(arrow_schema(contract("order_plan").data_columns), made)
 
 
 def _common(items: Items, at: Ints, step: Ints, quantity: Floats, job: Job) -> dict[str, Any]:
     """Columns of lines of the items `at`: names, dates, quantities."""
-    date = job.cutoff + 1 + step
+    date, rows = job.cutoff + 1 + step, pa.array(at)
+    policies = [name or job.policy for name in items.policies]
     return {
-        **{name: [values[k] for k in at] for name, values in items.names.items()},
+        **{name: pa.array(values, pa.string()).take(rows) for name, values in items.names.items()},
         "order_date": to_date(date, job.period),
         "order_qty": quantity,
         "order_value": quantity * items.terms.unit_cost[at],
         "receipt_date": to_date(date + items.terms.lead_time[at], job.period),
-        "policy": [items.policies[k] or job.policy for k in at],
+        "policy": pa.array(policies, pa.string()).take(rows),
         "assumed": items.assumed[at],
     }
 
 
-def _table(name: str, columns: dict[str, Any]) -> pa.Table:
-    schema = arrow_schema(contract(name).data_columns)
-    return pa.Table.from_arrays([pa.array(columns[f.name], f.type) for f in schema], schema=schema)
+def _table(schema: pa.Schema, columns: dict[str, Any]) -> pa.Table:
+    made = {name: x if isinstance(x, pa.Array) else pa.array(x, schema.field(name).type) for name, x in columns.items()}
+    return pa.Table.from_arrays([made[f.name].cast(f.type) for f in schema], schema=schema)
+
+
+def list_array(values: Floats) -> pa.ListArray:
+    """(n, k) as a list column."""
+    n, k = values.shape
+    return pa.ListArray.from_arrays(pa.array(np.arange(n + 1, dtype=np.int32) * k), pa.array(values.ravel()))
 
 
 def _said(plan: GroupPlan, limits: list[Row]) -> list[str]:

@@ -13,7 +13,7 @@ from parlevel.domain.replenish.constraints.resource import Row
 from parlevel.domain.replenish.job import Job
 from parlevel.domain.replenish.ledger import Facts
 from parlevel.domain.replenish.lines import Lines
-from parlevel.domain.replenish.orders import order_tables
+from parlevel.domain.replenish.orders import list_array, order_tables
 from parlevel.domain.replenish.packed import Items
 from parlevel.domain.replenish.solvers.outcome import GroupPlan
 from parlevel.schemas import Column, arrow_schema, contract
@@ -38,13 +38,30 @@ USE: tuple[Column, ...] = (
 
 @dataclass(frozen=True)
 class GroupTables:
-    """Rows of the tables of the replenish stage, without run_id, and what the plan uses of shared rows."""
+    """Rows of the tables of the replenish stage, without run_id, and what the plan uses of shared rows.
 
-    order_plan: pa.Table
-    order_ledger: pa.Table
+    Attributes:
+        lines: columns `LINE`.
+        without: rows of order_plan of series that have no forecast; no line explains them.
+        plan_report, projection: of those tables.
+        shared_use: columns `USE`.
+    """
+
+    lines: pa.Table
+    without: pa.Table
     plan_report: pa.Table
     projection: pa.Table
     shared_use: pa.Table
+
+    @property
+    def order_plan(self) -> pa.Table:
+        """Rows of order_plan."""
+        return pa.concat_tables([self.lines.select(self.without.column_names), self.without])
+
+    @property
+    def order_ledger(self) -> pa.Table:
+        """Rows of order_ledger."""
+        return self.lines.select(_schema("order_ledger").names)
 
 
 def tables(
@@ -78,12 +95,10 @@ def tables(
         "order_value": value,
         "prices": list(plan.prices.items()),
     }
-    order_plan, order_ledger = order_tables(items, plan, known, found, limits, job)
     return GroupTables(
-        order_plan,
-        order_ledger,
+        *order_tables(items, plan, known, found, limits, job),
         pa.Table.from_pylist([report], schema=_schema("plan_report")),
-        pa.Table.from_pylist(_projection_rows(items, at, known, job), schema=_schema("projection")),
+        _projection(items, at, known, job),
         pa.Table.from_pylist(used, schema=arrow_schema(USE)),
     )
 
@@ -92,16 +107,13 @@ def _schema(name: str) -> pa.Schema:
     return arrow_schema(contract(name).data_columns)
 
 
-def _projection_rows(items: Items, at: Ints, known: Facts | None, job: Job) -> list[dict[str, object]]:
+def _projection(items: Items, at: Ints, known: Facts | None, job: Job) -> pa.Table:
+    schema = _schema("projection")
     if known is None:
-        return []
-    start = to_date(np.array([job.cutoff + 1]), job.period)[0].item()
-    columns = ("receipts", "stock_mean", "stock_low", "stock_high", "lost_mean")
-    return [
-        {
-            "series_id": items.names["series_id"][item],
-            "start_date": start,
-            **{name: getattr(known, name)[k].astype(np.float32) for name in columns},
-        }
-        for k, item in enumerate(at)
-    ]
+        return schema.empty_table()
+    start = to_date(np.array([job.cutoff + 1]), job.period)
+    names = pa.array(items.names["series_id"], pa.string()).take(pa.array(at))
+    found = {"series_id": names, "start_date": pa.array(np.repeat(start, len(at)), pa.date32())}
+    for name in ("receipts", "stock_mean", "stock_low", "stock_high", "lost_mean"):
+        found[name] = list_array(getattr(known, name).astype(np.float32))
+    return pa.Table.from_arrays([found[f.name].cast(f.type) for f in schema], schema=schema)

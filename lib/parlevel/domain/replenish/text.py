@@ -79,6 +79,11 @@ def number(value: float) -> str:
     return f"{value:,.2f}".rstrip("0").rstrip(".")
 
 
+def numbers(values: Floats) -> list[str]:
+    """(m,) quantities without needless digits; see `number`."""
+    return [f"{x:,.0f}" if x.is_integer() else f"{x:,.2f}".rstrip("0").rstrip(".") for x in values.tolist()]
+
+
 def percent(share: float) -> str:
     """A probability as a whole per cent, without pretending certainty.
 
@@ -112,43 +117,61 @@ def first_order(words: Wording, item: int, quantity: float) -> str:
     return f"{have}; {number(quantity)}{packed} {lift}.{_limits(words, item, quantity)}"
 
 
-def later_order(words: Wording, item: int, step: int, quantity: float) -> str:
-    """Why an order is foreseen at a later step."""
-    terms = words.terms
-    cases = quantity / terms.case_pack[item]
-    risk = percent(1.0 - words.facts.risk[item, step])
-    return (
-        f"Foreseen ({_cases(cases)} of {number(terms.case_pack[item])}), decided again at that review; as seen today "
-        f"the chance of no stockout until the receipt after it is {risk}."
-    )
+def reasons(words: Wording, found: Lines) -> list[str]:
+    """(m,) why each line is what it is."""
+    out = [""] * len(found.item)
+    today = np.flatnonzero(found.step == 0)
+    each = zip(today.tolist(), found.item[today].tolist(), found.quantity[today].tolist(), strict=True)
+    for line, item, quantity in each:
+        out[line] = first_order(words, item, quantity)
+    later = np.flatnonzero(found.step > 0)
+    item, pack = found.item[later], words.terms.case_pack[found.item[later]]
+    cases = found.quantity[later] / pack
+    risk = (1.0 - words.facts.risk[item, found.step[later]]).tolist()
+    told = zip(later.tolist(), numbers(cases), (cases == 1).tolist(), numbers(pack), risk, strict=True)
+    for line, count, one, size, chance in told:
+        out[line] = (
+            f"Foreseen ({count} case{'' if one else 's'} of {size}), decided again at that review; as seen today "
+            f"the chance of no stockout until the receipt after it is {percent(chance)}."
+        )
+    return out
 
 
-def sentence(reason: str, held: str, found: Lines, line: int, drivers: list[str] | None) -> str:
-    """A line's reason with what it protects against and what a case more or less would cost.
+def sentences(why: list[str], held: list[str], found: Lines, drivers: list[list[str] | None]) -> list[str]:
+    """(m,) each line's reason with what it protects against and what a case more or less would cost.
 
     Args:
-        reason: from `first_order` or `later_order`.
+        why: from `reasons`.
         held: the constraint that binds, in words; empty where none does.
         found: the lines.
-        line: which of them.
         drivers: what moves the forecast most; None where nothing says.
     """
-    low, middle, high = (number(round(float(x), 1)) for x in found.demand[line, [0, 2, 4]])
-    parts = [reason, f"Demand until the next order can arrive: {middle} ({low} to {high} in 9 of 10 cases)."]
-    if held and held not in reason:
-        parts.append(f"Held by {held}.")
-    more = f"one case more would {_costs(found.more[line])}" if found.can_more[line] else ""
-    less = f"one case less would {_costs(found.less[line])}" if found.can_less[line] else ""
-    words = ", ".join(x for x in (more, less) if x)
-    parts += [f"{words[0].upper()}{words[1:]}."] if words else []
-    parts += [f"The forecast is moved by {', '.join(drivers)}."] if drivers else []
-    return " ".join(parts)
+    low, middle, high = (numbers(np.round(found.demand[:, k], 1)) for k in (0, 2, 4))
+    more, less = _costs(found.more, found.can_more), _costs(found.less, found.can_less)
+    out = []
+    for k, reason in enumerate(why):
+        text = (
+            f"{reason} Demand until the next order can arrive: {middle[k]} "
+            f"({low[k]} to {high[k]} in 9 of 10 cases)."
+        )  # fmt: skip
+        if held[k] and held[k] not in reason:
+            text += f" Held by {held[k]}."
+        if more[k]:
+            text += f" One case more would {more[k]}"
+            text += f", one case less would {less[k]}." if less[k] else "."
+        elif less[k]:
+            text += f" One case less would {less[k]}."
+        moved = drivers[k]
+        out.append(f"{text} The forecast is moved by {', '.join(moved)}." if moved else text)
+    return out
 
 
-def _costs(money: float) -> str:
-    if abs(money) < 0.005:
-        return "change nothing"
-    return f"{'cost' if money > 0 else 'save'} {number(abs(float(money)))}"
+def _costs(money: Floats, told: Bools) -> list[str]:
+    """(m,) what money is, as a cost or a saving; empty where it is not told."""
+    amounts = numbers(np.where(told, np.abs(money), 0.0))
+    verbs = np.where(told, np.where(np.abs(money) < 0.005, 1, np.where(money > 0, 2, 3)), 0).tolist()
+    said = ("", "change nothing", "cost ", "save ")
+    return [said[verb] + amount if verb > 1 else said[verb] for verb, amount in zip(verbs, amounts, strict=True)]
 
 
 def _lasts(cover: float, whole: int, periods: str) -> str:
