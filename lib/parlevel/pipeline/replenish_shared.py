@@ -27,6 +27,7 @@ log = logging.getLogger(__name__)
 
 TIGHT = 0.75  # share of a limit from which it is handed out once any limit was overdrawn
 CUT = 0.25  # of its use that a group gives up first
+SLIGHT = 0.02  # share of a limit's use that is too much for it and still little
 DRAWS = 2**20  # steps of the share of series that prices are searched on
 FEW = 500  # series that the search begins on
 IN_MEMORY = 5000  # series whose cost tables one task holds: 20 MB by the week, 200 MB by the day in single cases
@@ -156,8 +157,9 @@ def overdrawn(used: list[Row]) -> list[Row]:
 def grants(use: DataFrame, used: list[Row], attempt: int) -> DataFrame:
     """Shares of limits that the groups together overdraw, for the groups that lose least by going with less.
 
-    In the order of what a unit is worth to them groups are cut by a quarter (more where that is not enough), until
-    the limit is kept; all others keep their plans. What a merely tight limit has left is spread over the groups cut.
+    In the order of what a unit is worth to them groups are cut by a quarter (more where that is not enough; by all of
+    it where little is missing: few groups then plan again), until the limit is kept; all others keep their plans. What
+    a merely tight limit has left is spread over the groups cut.
 
     Args:
         use: columns `USE`.
@@ -166,11 +168,12 @@ def grants(use: DataFrame, used: list[Row], attempt: int) -> DataFrame:
 
     Returns: (solve_group, grants as JSON rows of `resources`) of the groups that must plan again.
     """
-    depth = CUT * (1 + attempt)
-    known = [
-        (row["label"], row["total"], row["limit"], over, min(1.0, max(depth, over / max(row["total"], 1e-9))))
-        for row, over in ((row, max(0.0, row["total"] - row["limit"])) for row in used)
-    ]
+    known = []
+    for row in used:
+        over = max(0.0, row["total"] - row["limit"])
+        share = over / max(row["total"], 1e-9)
+        depth = 1.0 if share < SLIGHT else min(1.0, max(CUT * (1 + attempt), share))
+        known.append((row["label"], row["total"], row["limit"], over, depth))
     columns = "label string, total double, limit double, over double, depth double"
     limits = use.sparkSession.createDataFrame(known, columns)
     queue = Window.partitionBy("label").orderBy("urgency", "content_key", "solve_group")

@@ -153,11 +153,28 @@ def _normals(keys: Keys, n_paths: int, horizon: int, seed: int) -> tuple[Floats,
         base = _mix(keys + _mix(np.array([seed + 1], np.uint64) * _GOLDEN))
         counter = np.arange(1, 2 * n_paths * (horizon + 1) + 1, dtype=np.uint64) * _GOLDEN
         bits = _mix(base[:, None] + counter[None, :])
-    uniform = (bits >> np.uint64(11)).astype(np.float64) * 2.0**-53
-    order, jitter = uniform.reshape(len(keys), 2, n_paths, horizon + 1).swapaxes(0, 1)
-    rank = np.argsort(np.argsort(order, axis=1), axis=1)
+    order, own = bits.reshape(len(keys), 2, n_paths, horizon + 1).swapaxes(0, 1)
+    jitter = (own >> np.uint64(11)).astype(np.float64) * 2.0**-53
+    rank = np.swapaxes(_ranks(np.swapaxes(order, 1, 2)), 1, 2)
     normal = ndtri(np.clip((rank + jitter) / n_paths, 1e-9, 1 - 1e-9))
     return normal[:, :, 0], normal[:, :, 1:]
+
+
+def _ranks(words: Keys) -> NDArray[np.int64]:
+    """Ranks along the last axis by the upper 53 bits of random words, ties in order.
+
+    The lower bits take the place of each word, so that sorting the words themselves says where each one went: that
+    takes a fraction of the time of two indirect sorts.
+    """
+    count = words.shape[-1]
+    if count > 2**11:
+        return np.argsort(np.argsort(words >> np.uint64(11), axis=-1, kind="stable"), axis=-1)
+    low = np.uint64(2**11 - 1)
+    placed = np.sort((words & ~low) | np.arange(count, dtype=np.uint64), axis=-1)
+    ranks = np.empty(words.shape, np.int64)
+    at = np.broadcast_to(np.arange(count), words.shape)
+    np.put_along_axis(ranks, (placed & low).astype(np.int64), at, axis=-1)
+    return ranks
 
 
 def _mix(words: Keys) -> Keys:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from parlevel.domain.replenish.base import Floats, Ints
+from parlevel.domain.replenish.base import Bools, Floats, Ints
 from parlevel.domain.replenish.model import ItemModel
 
 # Elements of one work array; chunks of items keep to it, so that a large group needs no more memory than a small one.
@@ -106,6 +106,7 @@ def _solve_chunk(model: ItemModel, prices: Prices, rows: slice) -> tuple[Ints, F
     level = np.arange(levels)
     allowed = model.allowed[rows]
     values = np.zeros((n_k + 1, p, n, levels))
+    sizes = [(size, least == size) for size in np.unique(least).tolist()]
     for k in range(n_k - 1, -1, -1):
         stay = cost[:, k] + values[k + 1]
         if stock is not None:
@@ -114,19 +115,27 @@ def _solve_chunk(model: ItemModel, prices: Prices, rows: slice) -> tuple[Ints, F
         lift = stay + toll
         np.copyto(lift, np.inf, where=(level > cap[:, k, None]) | ~allowed[:, k, None])
         best = np.minimum.accumulate(lift[..., ::-1], axis=-1)[..., ::-1]
-        order = _shifted(best, least)
+        order = _shifted(best, sizes)
         order += fixed[:, :, k, None] - toll
         np.minimum(stay, order, out=values[k])
     return _trace(values, cost, stock, slope, np.where(allowed, cap, -1), least), values[0, :, :, 0]
 
 
-def _shifted(best: Floats, least: Ints) -> Floats:
-    """(p, n, levels) at each level what `best` has `least` (n,) levels higher; inf where there is no such level."""
-    out = np.full_like(best, np.inf)
-    # smallest orders of one level or two are nearly all: a slice for each size is far quicker than an index a level
-    for size in np.unique(least).tolist():
-        rows, stop = least == size, max(best.shape[2] - size, 0)
-        out[:, rows, :stop] = best[:, rows, best.shape[2] - stop :]
+def _shifted(best: Floats, sizes: list[tuple[int, Bools]]) -> Floats:
+    """(p, n, levels) at each level what `best` has the smallest order higher; inf where there is no such level.
+
+    Args:
+        best: (p, n, levels).
+        sizes: each smallest order, in levels, and which of the n items have it. One level or two are nearly all: a
+            slice for each size is far quicker than an index a level.
+    """
+    out = np.empty_like(best)
+    for size, rows in sizes:
+        stop = max(best.shape[2] - size, 0)
+        if len(sizes) == 1:
+            out[:, :, :stop], out[:, :, stop:] = best[:, :, best.shape[2] - stop :], np.inf
+        else:
+            out[:, rows, :stop], out[:, rows, stop:] = best[:, rows, best.shape[2] - stop :], np.inf
     return out
 
 

@@ -13,6 +13,7 @@ Source: Dantzig & Wolfe (1960); the strong linking rows as in facility location,
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 from scipy.sparse import coo_matrix
@@ -211,6 +212,8 @@ class Master:
 
     def extra_cost(self, use: Floats) -> Floats:
         """(...) cost of the trucks that total usages (..., r) need."""
+        if not self.truck:
+            return np.zeros(use.shape[:-1])
         size, cost = (np.array([getattr(self.rows[k], name) for k in self.truck]) for name in ("amount", "cost"))
         return np.asarray((np.ceil(use[..., self.truck] / size - 1e-9) * cost).sum(axis=-1))
 
@@ -220,12 +223,16 @@ class Master:
 
     def violation(self, use: Floats) -> Floats:
         """(..., r) by how much total usages (..., r) break each row, in the row's measure."""
-        out = np.zeros_like(use)
+        amount, tolerance, top, least = self._limits
+        over = use - amount
+        short = least & (use > 1e-9) & (over < -tolerance)
+        return np.where(top & (over > tolerance), over, 0.0) - np.where(short, over, 0.0)
+
+    @cached_property
+    def _limits(self) -> tuple[Floats, Floats, Bools, Bools]:
+        """(r,) amounts, how far a total may pass them, and which are capacities and supplier minimums."""
         amount = np.array([row.amount for row in self.rows])
-        tolerance = 1e-7 * np.maximum(1.0, np.abs(amount))
-        top, least = [k for k, row in enumerate(self.rows) if row.kind in CAPACITIES], self.minimum
-        over, at = use[..., top] - amount[top], use[..., least]
-        out[..., top] = np.where(use[..., top] > (amount + tolerance)[top], over, 0.0)
-        short = (at > 1e-9) & (at < (amount - tolerance)[least])
-        out[..., least] = np.where(short, amount[least] - at, 0.0)
-        return out
+        top, least = np.zeros(len(self.rows), bool), np.zeros(len(self.rows), bool)
+        top[[k for k, row in enumerate(self.rows) if row.kind in CAPACITIES]] = True
+        least[self.minimum] = True
+        return amount, 1e-7 * np.maximum(1.0, np.abs(amount)), top, least
