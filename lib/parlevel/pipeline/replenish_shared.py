@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 
 TIGHT = 0.75  # share of a limit from which it is handed out once any limit was overdrawn
 CUT = 0.25  # of its use that a group gives up first
-SLIGHT = 0.02  # share of a limit's use that is too much for it and still little
+SLIGHT = 0.05  # share of a limit's use that is too much for it and still little
 DRAWS = 2**20  # steps of the share of series that prices are searched on
 FEW = 500  # series that the search begins on
 IN_MEMORY = 5000  # series whose cost tables one task holds: 20 MB by the week, 200 MB by the day in single cases
