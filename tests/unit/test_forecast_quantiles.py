@@ -10,13 +10,14 @@ from hypothesis.extra.numpy import arrays
 from scipy.stats import expon, gamma, norm
 
 from parlevel.domain.forecast.paths import (
+    _ranks,
     content_keys,
     estimate_correlation,
     interval_sums,
     sample_paths,
     sum_quantiles,
 )
-from parlevel.domain.forecast.quantiles import blend, enforce, mean_of, read_at, to_levels
+from parlevel.domain.forecast.quantiles import _right, blend, enforce, mean_of, read_at, to_levels
 
 LEVELS = np.array([0.025, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.975])
 
@@ -135,3 +136,20 @@ def test_sums_cover_what_they_promise_where_independent_steps_are_too_narrow() -
 def test_without_rows_the_correlation_is_the_prior() -> None:
     nothing = np.zeros((0, 5, len(LEVELS)))
     assert estimate_correlation(nothing, LEVELS, np.zeros((0, 5)), np.zeros((0, 5), bool), prior=0.2) == 0.2
+
+
+@pytest.mark.parametrize("n_levels", [2, 3, 7, 60])
+def test_segments_are_those_of_a_search(n_levels: int):
+    levels = np.linspace(0.02, 0.98, n_levels)
+    wanted = np.concatenate([np.random.default_rng(0).random(500), levels, [1e-6, 1 - 1e-6]])
+    found = np.clip(np.searchsorted(levels, wanted), 1, n_levels - 1)
+    np.testing.assert_array_equal(_right(levels, wanted), found)
+
+
+@pytest.mark.parametrize("count", [1, 7, 64, 3000])
+def test_ranks_are_those_of_two_indirect_sorts(count: int):
+    words = np.random.default_rng(1).integers(0, 2**64, (3, 2, count), np.uint64)
+    words[0, 0, : count // 2] = words[0, 0, 0]  # ties keep their order
+    upper = words >> np.uint64(11)
+    expected = np.argsort(np.argsort(upper, axis=-1, kind="stable"), axis=-1)
+    np.testing.assert_array_equal(_ranks(words), expected)

@@ -273,3 +273,25 @@ def test_rows_expand_over_the_horizon_and_own_periods_win():
     assert [[r.amount for r in expand(each, 2)] for each in named] == [[5.0, 7.0, 5.0, 7.0]] * 2
     with pytest.raises(DataError, match="Did you mean 'budget'"):
         expand([{**base, "kind": "budgit", "period": 0, "amount": 1.0}], 3)
+
+
+def test_a_plan_is_added_once_and_plans_keep_their_order():
+    def columns(item: list[int], units: list[list[float]]) -> Columns:
+        n = len(item)
+        return Columns(np.array(item), np.array(units), np.arange(n, dtype=float), np.zeros((n, 1)))
+
+    known = columns([0, 1], [[4.0, 0.0], [4.0, 0.0]])
+    more = columns([1, 0, 0, 0], [[4.0, -0.0], [0.0, 8.0], [0.0, 8.0], [0.0, 4.0]])
+    assert known.add(more) == 2
+    assert known.item.tolist() == [0, 1, 0, 0]
+    assert known.units[2:].tolist() == [[0.0, 8.0], [0.0, 4.0]]
+    assert known.cost[2:].tolist() == [1.0, 3.0]
+    assert known.add(more) == 0
+
+
+@pytest.mark.parametrize("with_stock", [False, True])
+def test_prices_are_answered_without_the_demand_paths(with_stock: bool):
+    whole, slim = (batch(5, seed=1, with_stock=with_stock) for _ in range(2))
+    slim.forget_paths()
+    for expected, found in zip(vars(whole.solve()).values(), vars(slim.solve()).values(), strict=True):
+        np.testing.assert_array_equal(found, expected)

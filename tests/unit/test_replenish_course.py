@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from parlevel.domain.replenish.batch import Batch
-from parlevel.domain.replenish.course import course, follow, foreseen
+from parlevel.domain.replenish.course import course, follow, foreseen, upto
 from parlevel.domain.replenish.explain import explain
 from parlevel.domain.replenish.model import ItemModel, build
 from parlevel.domain.replenish.plan import Settings, item_model
@@ -103,3 +103,15 @@ def test_today_is_not_revised_and_more_passes_change_little():
     model = item_model(state(9.0), own, paths, Settings(8, 7))
     ordered, _ = follow(model, solve(model).units[0])
     assert (ordered[0, :, 1] == first[0]).all()
+
+
+@pytest.mark.parametrize(("lost", "late"), [(True, 0.0), (True, 1.0), (False, 0.0)])
+def test_the_first_periods_alone_go_as_they_do_in_the_whole(lost: bool, late: float):
+    own = terms(lead_time=1, review_period=2, lead_time_sd=late, shortage_cost=3.0, holding_cost=0.1,
+                backorder_cost=np.nan if lost else 1.0)  # fmt: skip
+    paths = np.random.default_rng(2).poisson(4.0, (1, 16, planning_periods(own, 8))).astype(float)
+    model = item_model(state(9.0), own, paths, Settings(8, 7, n_paths=16))
+    units = solve(model).units[0]
+    whole, near = course(model, units), course(upto(model, 3), units)
+    np.testing.assert_array_equal(near.lost, whole.lost[:, :, :3])
+    np.testing.assert_array_equal(near.stock, whole.stock[:, :, :3])

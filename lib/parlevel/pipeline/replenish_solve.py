@@ -63,7 +63,9 @@ def transform(
         if not over:
             break
         log.info("shared limits overdrawn in %d periods: some groups plan again with their shares", len(over))
-        granted = scratch.keep(grants(table_rows(plan, "shared_use"), used, attempt))
+        shares = grants(table_rows(plan, "shared_use"), used, attempt)
+        # bounded: groups that are cut; kept in the driver, since two reads of it follow
+        granted = rows.sparkSession.createDataFrame(shares.collect(), shares.schema)
         again = rows.drop("grants").join(F.broadcast(granted), "solve_group")
         kept = plan.join(F.broadcast(granted.select("solve_group")), "solve_group", "left_anti")
         plan = kept.unionByName(scratch.keep(solve(again, job, seen.tasks)))

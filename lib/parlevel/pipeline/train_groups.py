@@ -145,18 +145,13 @@ def union_columns(*tables: Sequence[Column]) -> tuple[Column, ...]:
 def union_rows(parts: dict[str, pa.Table], columns: Sequence[Column]) -> pa.Table:
     """Arrow tables by kind as one table of `union_columns`, nulls where a kind lacks a column."""
     schema = pa.schema([pa.field(f.name, f.type) for f in arrow_schema(columns)])
-    out = []
+    known, out = set(schema.names), [schema.empty_table()]
     for kind, table in parts.items():
-        arrays = []
-        for field in schema:
-            if field.name == "kind":
-                arrays.append(pa.repeat(pa.scalar(kind, field.type), table.num_rows))
-            elif field.name in table.column_names:
-                arrays.append(table[field.name].cast(field.type))
-            else:
-                arrays.append(pa.nulls(table.num_rows, field.type))
-        out.append(pa.Table.from_arrays(arrays, schema=schema))
-    return pa.concat_tables(out) if out else schema.empty_table()
+        names = [name for name in table.column_names if name in known and name != "kind"]
+        own = pa.schema([schema.field(name) for name in names])
+        named = pa.repeat(pa.scalar(kind, schema.field("kind").type), table.num_rows)
+        out.append(table.select(names).cast(own).append_column("kind", named))
+    return pa.concat_tables(out, promote_options="default")  # nulls where a kind lacks a column
 
 
 def pick(rows: DataFrame, kind: str, columns: Sequence[Column]) -> DataFrame:

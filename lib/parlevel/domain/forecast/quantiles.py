@@ -14,6 +14,9 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.floating]
 
+COMPARED = 32
+"""Levels up to which comparing with every one of them takes less time than a search for each probability."""
+
 TAIL_RATIO = 4.0
 """The tail's slope is measured from the level whose outer probability is at least this many times larger."""
 
@@ -46,7 +49,7 @@ def read_at(quantiles: Floats, levels: Floats, wanted: Floats) -> Floats:
     if len(levels) == 1:
         return np.broadcast_to(quantiles, np.broadcast_shapes(quantiles.shape, np.shape(wanted))).copy()
     wanted = np.broadcast_to(wanted, (*quantiles.shape[:-1], np.shape(wanted)[-1]))
-    right = np.clip(np.searchsorted(levels, wanted), 1, len(levels) - 1)
+    right = _right(levels, wanted)
     low = np.take_along_axis(quantiles, right - 1, axis=-1)
     high = np.take_along_axis(quantiles, right, axis=-1)
     share = (wanted - levels[right - 1]) / (levels[right] - levels[right - 1])
@@ -56,6 +59,17 @@ def read_at(quantiles: Floats, levels: Floats, wanted: Floats) -> Floats:
     value = value + np.where(above, upper[..., None] * np.log((1.0 - levels[-1]) / (1.0 - wanted)), 0.0)
     value = value - np.where(below, lower[..., None] * np.log(levels[0] / wanted), 0.0)
     return np.maximum(value, 0.0)
+
+
+def _right(levels: Floats, wanted: Floats) -> NDArray[np.int64]:
+    """Of the two levels that probabilities lie between, or of the outermost two beyond them, the upper one."""
+    inner = levels[1:-1]
+    if len(inner) > COMPARED:
+        return np.clip(np.searchsorted(levels, wanted), 1, len(levels) - 1)
+    right = np.ones(wanted.shape, np.int8)
+    for level in inner:
+        right += wanted > level
+    return right.astype(np.int64)
 
 
 def to_levels(quantiles: Floats, levels: Floats, wanted: Sequence[float] | Floats) -> Floats:

@@ -13,7 +13,7 @@ from parlevel.domain.replenish.plan import Settings, demand_paths, item_model
 from parlevel.domain.replenish.solvers import dp
 from parlevel.domain.replenish.timeline import planning_periods
 
-CHUNK = 64
+CHUNK = 128
 
 
 @dataclass(frozen=True)

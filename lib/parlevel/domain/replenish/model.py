@@ -191,23 +191,34 @@ def _tables(
     terms: Terms, time: Timeline, need: Floats, inside: NDArray[np.bool_], unit: Floats, levels: int, end: End
 ) -> Floats:
     """(n, K, levels) expected holding plus shortage cost, money."""
-    n, n_paths, _ = need.shape
+    n, n_paths, periods = need.shape
     shape = (n, time.n_opportunities, levels)
-    interval = np.broadcast_to(time.interval, need.shape)
-    inside = np.broadcast_to(inside, need.shape)
-    cell = np.arange(n)[:, None, None] * shape[1] + interval
-    wanted = -need / unit[:, None, None]
-    over, _ = _expected(cell[inside], wanted[inside], shape)
+    cell = np.moveaxis(np.arange(n)[:, None, None] * shape[1] + time.interval, 2, 0)
+    wanted = np.moveaxis(-need / unit[:, None, None], 2, 0)
+    over, _ = _expected(*_samples(cell, wanted, np.moveaxis(inside, 2, 0)), shape)
     cost = over * (terms.holding_cost * unit / n_paths)[:, None, None]
     # Lost sales are counted once, at the end of the interval; backorders at the end of every period.
     ends = np.ones_like(inside)
-    ends[:, :, :-1] = (interval[:, :, 1:] != interval[:, :, :-1]) | ~end.before(np.arange(1, need.shape[2]))
+    ends[:, :, :-1] = (time.interval[:, :, 1:] != time.interval[:, :, :-1]) | ~end.before(np.arange(1, periods))
     counted = inside & (ends | ~terms.lost_sales[:, None, None])
-    display = wanted + (terms.min_stock / unit)[:, None, None]
-    _, short = _expected(cell[counted], display[counted], shape)
+    display = wanted + (terms.min_stock / unit)[:, None]
+    _, short = _expected(*_samples(cell, display, np.moveaxis(counted, 2, 0)), shape)
     price = np.where(terms.lost_sales, terms.shortage_cost, np.nan_to_num(terms.backorder_cost))
     cost += short * ((price * unit / n_paths)[:, None] * end.weights(terms, time.receipt))[:, :, None]
     return cost
+
+
+def _samples(cell: Ints, wanted: Floats, counted: NDArray[np.bool_]) -> tuple[Ints, Floats]:
+    """((m,), (m,)) cells and values of the samples that count.
+
+    Args:
+        cell, counted: (T, n, 1 or n_paths).
+        wanted: (T, n, n_paths).
+    """
+    if cell.shape[2] > 1:
+        return cell[counted], wanted[counted]
+    some = wanted[counted[:, :, 0]]  # whole rows of paths
+    return np.repeat(cell[:, :, 0][counted[:, :, 0]], some.shape[1]), some.ravel()
 
 
 def _expected(cell: Ints, wanted: Floats, shape: tuple[int, int, int]) -> tuple[Floats, Floats]:

@@ -13,7 +13,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import numpy as np
-from scipy.optimize import nnls
 from scipy.sparse import csr_matrix
 
 from parlevel.domain.replenish.base import Floats
@@ -112,6 +111,8 @@ class PriceSearch:
 
     def _nearest(self, share: float) -> Floats:
         """(r,) the prices nearest to the best ones at which all planes reach `share` of the way to their top."""
+        from scipy.optimize import nnls  # few workers search; all import this file
+
         planes, size = self._scaled()
         here = np.divide(self.price, self.scale, out=np.zeros_like(self.price), where=self.scale > 0)
         target = (self.value + share * (self.top - self.value)) / size
