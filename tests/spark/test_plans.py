@@ -103,7 +103,7 @@ def test_groups_of_orders_move_once(made: tuple[Tables, Config]) -> None:
         kept = scratch.keep(rows)
         seen = overview(kept)
         plan = replenish_solve.solve(
-            kept, replenish_solve.make_job(seen.cutoff, tables.read("resources"), cfg), seen.tasks
+            kept, replenish_solve.make_job(seen.cutoff, tables.read("resources"), cfg), seen.tasks()
         )
         assert python(plan) == 1
         assert shape(plan)["Exchange"] == 1

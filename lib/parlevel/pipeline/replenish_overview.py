@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from pyspark.sql import DataFrame
@@ -13,7 +14,7 @@ from parlevel.spark.session import cores
 from parlevel.spark.sums import exact_sum
 
 # A Python task costs about as much as the plans of a hundred items; a few a core even out what sizes do not tell.
-TASKS_A_CORE = 6
+TASKS_A_CORE = 4
 
 
 @dataclass(frozen=True)
@@ -24,13 +25,20 @@ class Overview:
         n: series.
         cutoff: period index of the last observed period.
         bought: expected purchases of all series over the horizon, money.
-        tasks: a task for each group, heaviest first.
+        work: solve_group -> what its plan takes, in any unit.
+        cores: tasks that run at once.
     """
 
     n: int
     cutoff: int
     bought: float
-    tasks: Assignment
+    work: Mapping[str, float]
+    cores: int
+
+    def tasks(self, groups: Collection[str] | None = None) -> Assignment:
+        """A task for each group, or for some, heaviest first."""
+        work = [(group, self.work[group]) for group in (self.work if groups is None else groups)]
+        return longest_first(work, TASKS_A_CORE * self.cores)
 
 
 def overview(rows: DataFrame) -> Overview:
@@ -52,10 +60,11 @@ def overview(rows: DataFrame) -> Overview:
         .collect()
     )  # bounded: one row a group
     # shared limits cost a group about as much again as its items
-    work = [(row["solve_group"], 10.0 + row["n"] + 2.0 * row["limited"]) for row in groups]
+    work = {row["solve_group"]: 10.0 + row["n"] + 2.0 * row["limited"] for row in groups}
     return Overview(
         sum(row["n"] for row in groups),
         max((int(row["cutoff"]) for row in groups), default=0),
         math.fsum(row["bought"] for row in groups),
-        longest_first(work, TASKS_A_CORE * cores(rows.sparkSession)),
+        work,
+        cores(rows.sparkSession),
     )

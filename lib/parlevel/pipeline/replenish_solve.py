@@ -52,11 +52,11 @@ def transform(
     seen = overview(rows)
     job = make_job(seen.cutoff, resources, cfg)
     if not job.shared:
-        return scratch.keep(solve(rows, job, seen.tasks)), None
+        return scratch.keep(solve(rows, job, seen.tasks())), None
     prices = find_prices(rows, job, seen, cfg)
     if not prices.fits:
         job = replace(job, prices=dict(zip(prices.labels, prices.price.tolist(), strict=True)))
-    plan = scratch.keep(solve(rows, job, seen.tasks))
+    plan = scratch.keep(solve(rows, job, seen.tasks()))
     free = used = totals(table_rows(plan, "shared_use"))
     for attempt in range(PLANS - 1):
         over = overdrawn(used)
@@ -64,11 +64,12 @@ def transform(
             break
         log.info("shared limits overdrawn in %d periods: some groups plan again with their shares", len(over))
         shares = grants(table_rows(plan, "shared_use"), used, attempt)
-        # bounded: groups that are cut; kept in the driver, since two reads of it follow
-        granted = rows.sparkSession.createDataFrame(shares.collect(), shares.schema)
+        cut = shares.collect()  # bounded: groups that give up a part of their use
+        granted = rows.sparkSession.createDataFrame(cut, shares.schema)
+        tasks = seen.tasks([row["solve_group"] for row in cut])
         again = rows.drop("grants").join(F.broadcast(granted), "solve_group")
         kept = plan.join(F.broadcast(granted.select("solve_group")), "solve_group", "left_anti")
-        plan = kept.unionByName(scratch.keep(solve(again, job, seen.tasks)))
+        plan = kept.unionByName(scratch.keep(solve(again, job, tasks)))
         used = totals(table_rows(plan, "shared_use"))
     nothing = prices.fits and used is free
     return plan, None if nothing else chain_row(rows.sparkSession, used, free, prices, cfg)
@@ -92,8 +93,10 @@ def make_job(cutoff: int, resources: DataFrame, cfg: Config) -> Job:
         cfg: the configuration.
     """
     replenish, calendar = cfg.replenish, cfg.calendar
-    found = resources.where(shared()).drop("assumed").orderBy("resource_id", "period").collect()  # bounded: shared
-    limits: list[dict[str, Any]] = [row.asDict() for row in found]
+    found = resources.where(shared()).drop("assumed").collect()  # bounded: limits that groups share
+    limits: list[dict[str, Any]] = sorted(
+        (row.asDict() for row in found), key=lambda r: (r["resource_id"], r["period"])
+    )
     settings = Settings(
         horizon=calendar.horizon, season=SEASON[calendar.period], n_paths=replenish.n_paths, seed=cfg.seed,
         shortage_weight=replenish.shortage_weight, end=_left(cfg, cutoff),

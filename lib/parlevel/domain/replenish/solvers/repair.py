@@ -95,13 +95,17 @@ def improve(master: Master, columns: Columns, chosen: Ints, swaps: int) -> Ints:
     """Swap while that lowers the cost and breaks nothing."""
     chosen = chosen.copy()
     for _ in range(swaps):
-        total = columns.use[chosen].sum(axis=0)
-        after = total + columns.use - columns.use[chosen[columns.item]]
-        change = columns.cost - columns.cost[chosen[columns.item]]
-        change = change + master.extra_cost(after) - master.extra_cost(total)
-        change = np.where(master.violation(after).any(axis=1), np.inf, change)
-        best = int(change.argmin())
-        if not change[best] < -1e-9:
+        total, own = columns.use[chosen].sum(axis=0), chosen[columns.item]
+        change = columns.cost - columns.cost[own]
+        if master.truck:
+            after = total + columns.use - columns.use[own]
+            change = change + master.extra_cost(after) - master.extra_cost(total)
+        # few plans are cheaper: whether they fit is asked of them alone
+        cheaper = np.flatnonzero(change < -1e-9)
+        after = total + columns.use[cheaper] - columns.use[own[cheaper]]
+        fits = cheaper[~master.violation(after).any(axis=1)]
+        if not len(fits):
             break
+        best = int(fits[change[fits].argmin()])
         chosen[columns.item[best]] = best
     return chosen
