@@ -172,9 +172,7 @@ def _arguments() -> argparse.Namespace:
     add("--horizon", type=int, help="periods ahead (default: that of conf/presets)")
     add("--windows", type=int, default=1, help="cutoffs, a horizon apart, the newest as --cutoff says")
     add("--peers", nargs="?", const="all", default="", help=f"run peers: all, or any of {','.join(PEERS)}")
-    add(
-        "--peer-series", type=int, help=f"series a peer gets at most (default: all; of slow ones {MOST} observations)"
-    )
+    add("--peer-series", type=int, help=f"series a peer gets at most (default: all; of slow ones {MOST} observations)")
     add("--preset", choices=("fast", "default", "best"), default="best", help="set of models: train.preset")
     add("--set", action="append", default=[], help="a further setting, section.key=value")
     add("--json", help="write the figures to this file")

@@ -41,7 +41,11 @@ def create(table: Table, place: Path) -> None:
         place: the table's folder; made if needed.
     """
     made = DeltaTable.create(
-        str(place), table.arrow(), "ignore", partition_by=partitions(table), configuration=properties(table)
+        place.resolve().as_uri(),
+        table.arrow(),
+        "ignore",
+        partition_by=partitions(table),
+        configuration=properties(table),
     )
     commit = place / "_delta_log" / f"{0:020}.json"
     if made.version() or not commit.exists():  # another process made it, and went on
