@@ -23,7 +23,7 @@ import pandas as pd
 
 from accuracy_data import PARTS, ROOT, Part, folder_of, m5_weights
 from accuracy_peers import FREQ, MOST, PEERS, complete, drawn, peers_for, task
-from accuracy_score import SEASON, mean_of, quantile_column, scales, score
+from accuracy_score import COVERAGE, SEASON, mean_of, quantile_column, scales, score
 from measure import Cost, save, show
 from parlevel.config import Config, load
 from parlevel.errors import ConfigError, ParlevelError
@@ -118,7 +118,7 @@ def tables(part: Part, rows: list[dict[str, Any]]) -> dict[str, Any]:
         }
         summary.append({"model": model, "series": n, **mean_of([row["score"] for row in mine]), **cost})
     n_windows = len({row["window"] for row in rows})
-    show(f"{part.name}: mean of {n_windows} window(s)", summary)
+    show(f"{part.name}: mean of {n_windows} window(s)", [shown(row) for row in summary])
     ours = {(row["window"], row["series"]): row["score"] for row in rows if row["model"] == OURS}
     lost = [
         {"window": row["window"], "loss": loss, "peer": row["model"], "its": row["score"][loss],
@@ -129,6 +129,29 @@ def tables(part: Part, rows: list[dict[str, Any]]) -> dict[str, Any]:
         show(f"{part.name}: windows where a peer is better", lost)
     windows = [{**{key: row[key] for key in ("window", "model", "series")}, **row["score"]} for row in rows]
     return {"mean": summary, "windows": windows, "lost": lost}
+
+
+def shown(row: dict[str, Any]) -> dict[str, Any]:
+    """A row of the summary as it is printed: coverages of 50, 80 and 95 % in one column."""
+    named = {
+        "model": "model",
+        "series": "series",
+        "wape": "WAPE",
+        "rmsse": "RMSSE",
+        "wql": "WQL",
+        "scaled_pinball": "pinball",
+    }
+    covers = {"in 50/80/95 %": "cover", "ties shared": "pit"}
+    return {
+        **{title: row[name] for name, title in named.items()},
+        **{
+            title: "/".join(f"{100 * row[f'{kind}_{width}']:.0f}" for width in COVERAGE)
+            for title, kind in covers.items()
+        },
+        "bias": row["bias"],
+        **({"wRMSSE": row["wrmsse"]} if "wrmsse" in row else {}),
+        **{f"{kind} s": f"{row[f'{kind}_s']:.0f}" for kind in ("cpu", "wall")},
+    }
 
 
 def main() -> None:
