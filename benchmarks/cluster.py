@@ -27,7 +27,7 @@ from deltalake import DeltaTable
 from measure import save, show
 from parlevel import jars
 from parlevel.schemas import STAGES, contract, of_stage
-from stages import ROOT, settings
+from stages import ROOT, settings, sized_parser
 
 sys.path.insert(0, str(ROOT / "tests" / "e2e"))
 import standalone  # the end-to-end tests' own cluster
@@ -36,11 +36,7 @@ CLOCKED = ("seconds", "fit_seconds", "peak_bytes")
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--series", type=int, default=1_000)
-    parser.add_argument("--days", type=int, default=400)
-    parser.add_argument("--set", action="append", default=[], metavar="A.B=VALUE", help="one setting; repeat it")
-    parser.add_argument("--json", help="file for the figures")
+    parser = sized_parser(__doc__, 1_000, 400)
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)

@@ -11,7 +11,6 @@ not need.
 
 from __future__ import annotations
 
-import argparse
 import multiprocessing
 import os
 import tempfile
@@ -31,16 +30,12 @@ from parlevel.pipeline.runner import run
 from parlevel.pipeline.train_groups import assignment, group_sizes, grouped
 from parlevel.spark.session import ONE_THREAD, get_session
 from parlevel.spark.tables import Tables
-from stages import configure
+from stages import configure, sized_parser
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--series", type=int, default=3_000)
-    parser.add_argument("--days", type=int, default=730)
+    parser = sized_parser(__doc__, 3_000, 730)
     parser.add_argument("--cores", type=int, default=2)
-    parser.add_argument("--set", action="append", default=[], metavar="A.B=VALUE", help="one setting; repeat it")
-    parser.add_argument("--json", help="file for the figures")
     asked = parser.parse_args()
     if any(each.scope == "all" for each in configure(Path(), 1, 28, asked.set).train.candidates):
         parser.error("models learned from all groups are a job of their own: choose candidates of scope group")

@@ -24,7 +24,7 @@ from deltalake import DeltaTable
 
 from measure import save, show
 from parlevel.schemas import STAGES
-from stages import configure, run_stages, totals
+from stages import configure, run_stages, sized_parser, totals
 
 SIZES = (1_000, 3_000, 10_000, 30_000, 100_000, 300_000)
 
@@ -36,15 +36,14 @@ def main() -> None:
 
 
 def arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--series", type=int, help="default: 1,000; with --curve 300,000")
-    parser.add_argument("--days", type=int, default=400, help="length of the history, periods")
+    parser = sized_parser(__doc__, SIZES[0], 400)
+    parser.set_defaults(series=None)  # with --curve it is the largest
     parser.add_argument("--stages", nargs="+", choices=STAGES, help="default: all eight; earlier ones run uncounted")
     parser.add_argument("--cores", type=int, default=2)
-    parser.add_argument("--set", action="append", default=[], metavar="A.B=VALUE", help="one setting; repeat it")
     parser.add_argument("--folder", type=Path, help="where tables go, and stay; default: a temporary folder")
-    parser.add_argument("--curve", action="store_true", help="sizes from 1,000 to --series, and how wall time grows")
-    parser.add_argument("--json", help="file for the figures")
+    parser.add_argument(
+        "--curve", action="store_true", help="sizes from 1,000 to --series (300,000), and how wall time grows"
+    )
     asked = parser.parse_args()
     asked.series = asked.series or (SIZES[-1] if asked.curve else SIZES[0])
     return asked

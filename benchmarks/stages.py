@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -27,6 +28,21 @@ class StageCost:
     shuffled_mib: float = 0.0
     spilled_mib: float = 0.0
     rows_per_s: float = 0.0
+
+
+def sized_parser(about: str | None, series: int, days: int) -> argparse.ArgumentParser:
+    """A parser with the arguments that benchmarks on generated data share.
+
+    Args:
+        about: the script's docstring.
+        series, days: default size.
+    """
+    parser = argparse.ArgumentParser(description=about, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--series", type=int, default=series, help=f"default: {series:,}")
+    parser.add_argument("--days", type=int, default=days, help=f"length of the history, periods; default: {days:,}")
+    parser.add_argument("--set", action="append", default=[], metavar="A.B=VALUE", help="one setting; repeat it")
+    parser.add_argument("--json", help="file for the figures")
+    return parser
 
 
 def configure(folder: Path, series: int, days: int, sets: Sequence[str] = ()) -> Config:

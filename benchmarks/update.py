@@ -20,7 +20,7 @@ from deltalake import DeltaTable
 
 from measure import save, show
 from parlevel.config import Config, load
-from stages import ROOT, configure, run_stages, totals
+from stages import ROOT, configure, run_stages, sized_parser, totals
 
 GIVEN = {
     "sales": "date, sales, in_stock",
@@ -31,12 +31,8 @@ GIVEN = {
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--series", type=int, default=3_000)
-    parser.add_argument("--days", type=int, default=730, help="length of the history, periods")
+    parser = sized_parser(__doc__, 3_000, 730)
     parser.add_argument("--cores", type=int, default=2)
-    parser.add_argument("--set", action="append", default=[], metavar="A.B=VALUE", help="one setting; repeat it")
-    parser.add_argument("--json", help="file for the figures")
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)

@@ -66,7 +66,7 @@ def test_deterministic_demand_gives_the_wagner_whitin_plan(demands, fixed, holdi
 
 
 def test_stockpyl_wagner_whitin_instances():
-    root = Path(os.environ.get("PARLEVEL_DATA", "../shared/data")) / "inventory" / "stockpyl_instances.json"
+    root = Path(os.environ.get("PARLEVEL_DATA") or "../shared/data") / "inventory" / "stockpyl_instances.json"
     if not root.is_file():
         pytest.skip(f"no stockpyl instances at {root}")
     found = [i for i in json.loads(root.read_text())["instances"] if "Wagner-Whitin" in i.get("description", "")]
