@@ -95,39 +95,39 @@ def window(part: Part, args: argparse.Namespace, cutoff: pd.Timestamp, data: dic
 def scored(
     rows: list[dict[str, Any]], actual: pd.DataFrame, scale: pd.DataFrame, weights: pd.DataFrame | None
 ) -> list[dict[str, Any]]:
-    """The rows with score and number of series; before peers on some series only, parlevel on the same ones."""
-    out: dict[tuple[str, int], dict[str, Any]] = {}
+    """The rows with their score; before a peer on some series (`on` names it), parlevel on the same ones."""
+    out = []
     for row in rows:
-        names = row["forecast"]["series_id"].unique()
-        of = actual[actual["series_id"].isin(names)]
+        of = actual[actual["series_id"].isin(row["forecast"]["series_id"])]
         n = of["series_id"].nunique()
         whole = n == actual["series_id"].nunique()
         for one in (row,) if whole else (rows[0], row):
             found = score(one["forecast"], of, scale, weights if whole else None)
-            out.setdefault((one["model"], n), {**one, "series": n, "score": found})
-    return list(out.values())
+            out.append({**one, "on": "" if whole else row["model"], "series": n, "score": found})
+    return out
 
 
 def tables(part: Part, rows: list[dict[str, Any]]) -> dict[str, Any]:
     """Print the mean over windows per model, and every window where a peer is better; the figures for --json."""
     summary = []
-    for model, n in dict.fromkeys((row["model"], row["series"]) for row in rows):
-        mine = [row for row in rows if (row["model"], row["series"]) == (model, n)]
+    for model, on in dict.fromkeys((row["model"], row["on"]) for row in rows):
+        mine = [row for row in rows if (row["model"], row["on"]) == (model, on)]
+        n = round(np.mean([row["series"] for row in mine]))
         cost = {
             f"{kind}_s": float(np.mean([getattr(row["cost"], f"{kind}_s") for row in mine])) for kind in ("cpu", "wall")
         }
         summary.append({"model": model, "series": n, **mean_of([row["score"] for row in mine]), **cost})
     n_windows = len({row["window"] for row in rows})
     show(f"{part.name}: mean of {n_windows} window(s)", [shown(row) for row in summary])
-    ours = {(row["window"], row["series"]): row["score"] for row in rows if row["model"] == OURS}
+    ours = {(row["window"], row["on"]): row["score"] for row in rows if row["model"] == OURS}
     lost = [
         {"window": row["window"], "loss": loss, "peer": row["model"], "its": row["score"][loss],
-         OURS: ours[row["window"], row["series"]][loss], "series": row["series"]}
-        for row in rows for loss in LOSSES if row["score"][loss] < ours[row["window"], row["series"]][loss]
+         OURS: ours[row["window"], row["on"]][loss], "series": row["series"]}
+        for row in rows for loss in LOSSES if row["score"][loss] < ours[row["window"], row["on"]][loss]
     ]  # fmt: skip
     if lost:
         show(f"{part.name}: windows where a peer is better", lost)
-    windows = [{**{key: row[key] for key in ("window", "model", "series")}, **row["score"]} for row in rows]
+    windows = [{**{key: row[key] for key in ("window", "model", "on", "series")}, **row["score"]} for row in rows]
     return {"mean": summary, "windows": windows, "lost": lost}
 
 
