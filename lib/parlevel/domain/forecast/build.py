@@ -35,15 +35,37 @@ def build(name: str, parameters: Mapping[str, Any], shared: Mapping[str, Any]) -
         ConfigError: a parameter that the model does not have, or a value that it refuses.
     """
     kind = forecaster_class(name)
-    known = list(kind().describe()["hyperparameters"])
-    for key in parameters:
+    usual = kind().describe()["hyperparameters"]
+    known = list(usual)
+    for key, value in parameters.items():
         if key not in known:
             raise ConfigError(f"parameter of {name} must be one of {known}. Got {key!r}.{nearest(key, known)}")
+        wanted = _refused(value, usual[key])
+        if wanted:
+            raise ConfigError(f"parameter {key} of {name} must be {wanted}, such as {usual[key]!r}. Got {value!r}.")
     settings = {key: value for key, value in shared.items() if key in known} | dict(parameters)
     try:
         return kind(**settings)
     except (TypeError, ValueError) as error:
         raise ConfigError(f"parameters of {name} are not valid: {error}. Got {dict(parameters)}.") from error
+
+
+def _refused(value: Any, usual: Any) -> str | None:
+    """What a hyperparameter must be, by its default, if a value is not that; the model checks the rest when it fits."""
+    kinds: tuple[tuple[type, tuple[type, ...], str], ...] = (
+        (bool, (bool,), "true or false"),
+        (int, (int,), "a whole number"),
+        (float, (int, float), "a number"),
+        (str, (str,), "a word"),
+        (list, (list, tuple), "a list"),
+    )
+    if value is None or usual is None:
+        return None
+    allowed, word = next(((some, word) for kind, some, word in kinds if isinstance(usual, kind)), ((object,), ""))
+    if not isinstance(value, allowed) or (isinstance(value, bool) and not isinstance(usual, bool)):
+        return word
+    negative = isinstance(value, int | float) and isinstance(usual, int | float) and usual >= 0 > value
+    return f"{word} of at least 0" if negative else None
 
 
 def distribution(
