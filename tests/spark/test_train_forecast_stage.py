@@ -158,9 +158,18 @@ def test_a_series_without_demand_is_a_failure_and_too_many_stop_the_stage(spark:
     assert failed[["series_id", "stage", "group_id", "reason"]].values.tolist() == [
         ["masked", "forecast", "g0", "no period with known demand"]
     ]
-    strict = config(tmp_path, "forecast.max_failed_share=0.01", "train.candidates=[{model: seasonal_naive}]")
-    with pytest.raises(DataError, match="max_failed_share = 1.0%.*Got 1 of 24.*masked: no period with known demand"):
+    forecast.run(tables, config(tmp_path, "forecast.max_failed_share=0.01"))  # a whole series at least
+    strict = config(tmp_path, "forecast.max_failed_share=0", "train.candidates=[{model: seasonal_naive}]")
+    with pytest.raises(DataError, match="max_failed_share = 0.0%.*Got 1 of 24.*masked: no period with known demand"):
         forecast.run(tables, strict)
+
+
+def test_a_candidate_that_fails_everywhere_is_named_in_the_note(spark: SparkSession, tmp_path: Path) -> None:
+    cfg = config(tmp_path, "train.candidates=[{model: forest, parameters: {min_leaf: 0}}]")
+    note = train.run(prepared(spark, cfg, panel()), cfg)
+    assert "candidates that failed: " in note
+    assert "forest failed on a fold: " in note
+    assert "min_samples_leaf" in note
 
 
 def test_a_group_whose_models_are_lost_falls_back_and_says_why(

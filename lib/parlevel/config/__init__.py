@@ -124,8 +124,20 @@ def _explain(error: ValidationError) -> str:
             hint = f" Did you mean {close[0]!r}?" if close else f" Known keys: {', '.join(sorted(known))}."
             lines.append(f"{path}: unknown key.{hint}")
         else:
-            lines.append(f"{path}: {problem['msg']}. Got {problem['input']!r}.")
+            lines.append(f"{path}: {told(problem['msg'], problem['input'])}")
     return "configuration is not valid:\n  " + "\n  ".join(lines)
+
+
+def told(message: str, given: object) -> str:
+    """What is wrong with a value, and the value, once: rules of parlevel's own name it themselves.
+
+    >>> told("Value error, days must be whole. Got 1.5.", 1.5)
+    'days must be whole. Got 1.5.'
+    >>> told("Input should be greater than 0", -1)
+    'Input should be greater than 0. Got -1.'
+    """
+    rule = message.removeprefix("Value error, ").rstrip(".")
+    return f"{rule}." if "Got " in rule else f"{rule}. Got {given!r}."
 
 
 def _keys_at(path: tuple[int | str, ...]) -> list[str]:

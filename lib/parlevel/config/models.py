@@ -107,7 +107,7 @@ class Forecast(Section):
     cold_start: bool = True  # series with hardly any history are forecast from similar items
     reconcile: Literal["none", "bottom_up", "top_down", "mint_shrink"] = "none"  # how series and sums agree
     drivers: bool = True  # say what moved each forecast, in the table forecast_drivers
-    max_failed_share: Share = 0.01  # stop above this share of series without a forecast
+    max_failed_share: Share = 0.01  # stop above this share of series without a forecast, rounded up to whole series
     max_fallback_share: Share = 0.25  # warn above this share of series on the fallback
 
     @field_validator("levels")

@@ -20,6 +20,7 @@ from parlevel.config import Config
 from parlevel.domain.features.channels import with_known_future
 from parlevel.domain.forecast.compress import smaller_rows
 from parlevel.domain.forecast.crossval import (
+    ON_A_FOLD,
     GroupResult,
     ModelRow,
     Spec,
@@ -85,6 +86,10 @@ def run(tables: Tables, cfg: Config) -> str:
         whole = {name: reduce(DataFrame.unionByName, frames) for name, frames in made.items() if frames}
         tables.write_all(whole, files=8)
     told = f"; models of run {kept.run_id} serve {len(sizes) - len(due):,} of them" if kept else ""
+    if clock and clock.left() < 0:
+        over = f"training alone took {clock.budget_s - clock.left():.0f} s of a budget of {clock.budget_s:.0f} s"
+        log.warning("%s: it is never cut short, and no time was left to search in", over)
+        told += f"; {over}"
     return _report(tables.read("models"), len(sizes), cfg) + told
 
 
@@ -242,6 +247,7 @@ def _report(models: DataFrame, n_groups: int, cfg: Config) -> str:
             F.array_join(F.sort_array(F.collect_list(F.when(F.col("chosen"), F.col("model")))), "+").alias("chosen"),
             F.max(F.when(F.col("model") == cfg.train.floor, F.length("artifact"))).alias("floor"),
             F.first("note").alias("note"),
+            F.max(F.when(F.col("note").startswith(ON_A_FOLD), F.concat_ws(" ", "model", "note"))).alias("failed"),
         )
         .orderBy("group_id")
         .collect()  # bounded: one row a group
@@ -258,4 +264,6 @@ def _report(models: DataFrame, n_groups: int, cfg: Config) -> str:
         counts[row["chosen"] or "nothing"] = counts.get(row["chosen"] or "nothing", 0) + 1
     words = ", ".join(f"{name} in {n}" for name, n in sorted(counts.items(), key=lambda pair: (-pair[1], pair[0])))
     tail = f"; not trained: {offenders(lost, n_groups)}" if lost else ""
+    failed = [f"{row['group_id']}: {row['failed']}" for row in found if row["failed"]]
+    tail += f"; candidates that failed: {offenders(failed, n_groups)}" if failed else ""
     return f"{n_groups} groups: {words}{tail}"

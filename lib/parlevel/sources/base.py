@@ -14,7 +14,7 @@ from pyspark.sql import Column as SparkColumn
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from parlevel.config import Config
+from parlevel.config import Config, told
 from parlevel.config.section import Section
 from parlevel.errors import ConfigError, DataError
 from parlevel.registry import nearest
@@ -97,7 +97,7 @@ def read_options(model: type[Options], options: Mapping[str, Any], name: str) ->
 def _explain(model: type[Section], problem: Any, name: str) -> str:
     path = ".".join(str(part) for part in ("source", "options", *problem["loc"]))
     if problem["type"] != "extra_forbidden":
-        return f"{path}: {problem['msg']}. Got {problem['input']!r}."
+        return f"{path}: {told(problem['msg'], problem['input'])}"
     known = _keys_at(model, problem["loc"][:-1])
     close = difflib.get_close_matches(str(problem["loc"][-1]), known, n=1, cutoff=0.5)
     hint = f" Did you mean {close[0]!r}?" if close else ""

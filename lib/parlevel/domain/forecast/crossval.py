@@ -35,6 +35,10 @@ CHOSEN = "chosen"
 log = logging.getLogger(__name__)
 
 
+ON_A_FOLD = "failed on a fold"
+"""How the note of a candidate begins that did not get through its folds."""
+
+
 @dataclass(frozen=True)
 class ModelRow:
     """A candidate after training; the fields of the contract `models`."""
@@ -136,7 +140,7 @@ def _run_folds(
             if spec.stop_short and out_of_memory(error):
                 raise
             log.warning("candidate %s failed on a fold: %s", name, error)
-            failed[name] = f"failed on a fold: {type(error).__name__}: {error}"
+            failed[name] = f"{ON_A_FOLD}: {type(error).__name__}: {error}"
     return found, failed
 
 
