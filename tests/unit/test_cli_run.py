@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import sys
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -42,10 +41,8 @@ def stub(monkeypatch: pytest.MonkeyPatch):
         return SimpleNamespace(run_id=sample.RUN, events=tuple(asked["events"]))
 
     session = SimpleNamespace(stop=lambda: asked.update(stopped=True))
-    monkeypatch.setitem(sys.modules, "parlevel.pipeline.runner", SimpleNamespace(run=run))
-    monkeypatch.setitem(
-        sys.modules, "parlevel.spark.session", SimpleNamespace(get_session=lambda cfg, **extra: session)
-    )
+    monkeypatch.setattr("parlevel.pipeline.runner.run", run)
+    monkeypatch.setattr("parlevel.spark.session.get_session", lambda cfg, **extra: session)
     return asked
 
 
@@ -137,6 +134,15 @@ def test_key_figures_say_which_way_is_better(built: Path):
     assert (kpis["total cost"].plan, kpis["total cost"].baseline) == ("$1,280", "$1,659")
     assert (kpis["total cost"].change, kpis["total cost"].better) == ("-22.8 %", True)
     assert kpis["order lines"].better is None
+
+
+def test_a_run_that_ends_early_does_not_show_what_other_runs_went_on_to_make(built: Path) -> None:
+    whole, early = (summarise(sample.config(built), last=stage) for stage in ("publish", "forecast"))
+    assert {stage for stage, _, _ in whole.counts} > {"forecast", "replenish", "evaluate"}
+    assert {stage for stage, _, _ in early.counts} <= {"sources", "clean", "features", "train", "forecast"}
+    assert whole.kpis
+    assert whole.command
+    assert (early.kpis, early.command, early.report) == ((), None, None)
 
 
 def test_the_plain_summary_has_counts_figures_and_a_query(built: Path):

@@ -124,6 +124,6 @@ def _summary(cfg: Config, run_id: str, stages: Sequence[str]) -> None:
     if cfg.paths.catalog is None:
         if not Path(cfg.paths.report).expanduser().is_file() and "publish" in stages:
             write_report(cfg, run_id)  # reused, and somebody took the file away
-        show_summary(summarise(cfg, run_id), console())
+        show_summary(summarise(cfg, run_id, last=stages[-1]), console())
     else:
         console().print(f"run {run_id}: tables and views are in catalog {cfg.paths.catalog}.")

@@ -10,6 +10,7 @@ from pathlib import Path
 from parlevel.config import Config
 from parlevel.config.data import Paths
 from parlevel.report.warehouse import Warehouse, open_warehouse
+from parlevel.schemas import STAGES, TABLES
 
 QUERY = "SELECT name, location_id, order_qty, order_value, reason FROM orders_today ORDER BY order_value DESC LIMIT 10"
 """A query to try."""
@@ -68,26 +69,34 @@ _KPIS = (
 )
 
 
-def summarise(cfg: Config, run_id: str | None = None, warehouse: Warehouse | None = None) -> Summary:
+def summarise(
+    cfg: Config, run_id: str | None = None, warehouse: Warehouse | None = None, last: str = STAGES[-1]
+) -> Summary:
     """Look at a run's tables.
+
+    Args:
+        cfg: the configuration.
+        run_id: the run; None: the newest.
+        warehouse: its tables, if they are open already.
+        last: stage that it ended with; what later stages of other runs made stays out.
 
     Raises:
         DataError: there is no warehouse, or no such run.
     """
-    from parlevel.schemas import TABLES
-
     house = warehouse or open_warehouse(cfg.paths.warehouse, run_id)
-    counts = tuple((TABLES[name].stage, name, house.count(name)) for name in house.tables if name != "runs")
+    reached = STAGES[: STAGES.index(last) + 1]
+    stages = [(TABLES[name].stage, name) for name in house.tables if TABLES[name].stage in reached]
+    counts = tuple((stage, name, house.count(name)) for stage, name in stages)
     report = Path(cfg.paths.report)
     return Summary(
         run_id=house.run_id,
         counts=counts,
         policy=cfg.replenish.policy,
         baseline=cfg.evaluate.baseline,
-        kpis=compare(house, cfg),
+        kpis=compare(house, cfg) if "evaluate" in reached else (),
         warehouse=str(cfg.paths.warehouse),
-        report=str(report) if report.is_file() else None,
-        command=command(cfg) if house.has("orders_today") else None,
+        report=str(report) if report.is_file() and "publish" in reached else None,
+        command=command(cfg) if house.has("orders_today") and "replenish" in reached else None,
     )
 
 
