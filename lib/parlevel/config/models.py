@@ -73,7 +73,7 @@ class Train(Section):
         "mase",
         "pinball",
         "decision_cost",
-    ] = "pinball"  # what the choice minimises: pinball as a share of demand (wql), decision_cost as money of the orders it leads to
+    ] = "pinball"  # what the choice minimises: pinball is wql, a share of demand; decision_cost money
     refit_every: int = Field(1, ge=1)  # periods that a run's models serve later cutoffs; 1: every cutoff trains anew
     compress: bool = False  # store pruned forests and networks of 8 or 16 bits where the loss allows it
     max_loss_pct: float = Field(0.5, ge=0)  # loss that a smaller variant may cost, percent of the original's
