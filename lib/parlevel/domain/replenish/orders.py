@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from parlevel.domain.panel import rows_to_lists
 from parlevel.domain.periods import to_date
 from parlevel.domain.replenish.base import Floats, Ints
 from parlevel.domain.replenish.constraints.resource import CAPACITIES, Row
@@ -70,8 +71,8 @@ def _known(items: Items, plan: GroupPlan, facts: Facts, found: Lines, limits: li
         "order_up_to_level": level,
         "protection_demand": demand,
         "reason": why,
-        "levels": list_array(np.tile(QUANTILES, (len(item), 1))),
-        "protection_quantiles": list_array(found.demand),
+        "levels": rows_to_lists(np.tile(QUANTILES, (len(item), 1)), pa.float64()),
+        "protection_quantiles": rows_to_lists(found.demand, pa.float64()),
         "stockout_without": found.risk_without,
         "stockout_avoided": np.maximum(found.risk_without - found.risk, 0.0),
         "binding": [x or None for x in label],
@@ -118,12 +119,6 @@ def _common(items: Items, at: Ints, step: Ints, quantity: Floats, job: Job) -> d
 def _table(schema: pa.Schema, columns: dict[str, Any]) -> pa.Table:
     made = {name: x if isinstance(x, pa.Array) else pa.array(x, schema.field(name).type) for name, x in columns.items()}
     return pa.Table.from_arrays([made[f.name].cast(f.type) for f in schema], schema=schema)
-
-
-def list_array(values: Floats) -> pa.ListArray:
-    """(n, k) as a list column."""
-    n, k = values.shape
-    return pa.ListArray.from_arrays(pa.array(np.arange(n + 1, dtype=np.int32) * k), pa.array(values.ravel()))
 
 
 def _said(plan: GroupPlan, limits: list[Row]) -> list[str]:

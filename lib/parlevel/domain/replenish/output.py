@@ -7,13 +7,14 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
+from parlevel.domain.panel import rows_to_lists
 from parlevel.domain.periods import to_date
 from parlevel.domain.replenish.base import Ints
 from parlevel.domain.replenish.constraints.resource import Row
 from parlevel.domain.replenish.job import Job
 from parlevel.domain.replenish.ledger import Facts
 from parlevel.domain.replenish.lines import Lines
-from parlevel.domain.replenish.orders import list_array, order_tables
+from parlevel.domain.replenish.orders import order_tables
 from parlevel.domain.replenish.packed import Items
 from parlevel.domain.replenish.solvers.outcome import GroupPlan
 from parlevel.schemas import Column, arrow_schema, contract
@@ -115,5 +116,5 @@ def _projection(items: Items, at: Ints, known: Facts | None, job: Job) -> pa.Tab
     names = pa.array(items.names["series_id"], pa.string()).take(pa.array(at))
     found = {"series_id": names, "start_date": pa.array(np.repeat(start, len(at)), pa.date32())}
     for name in ("receipts", "stock_mean", "stock_low", "stock_high", "lost_mean"):
-        found[name] = list_array(getattr(known, name).astype(np.float32))
+        found[name] = rows_to_lists(getattr(known, name).astype(np.float32), pa.float32())
     return pa.Table.from_arrays([found[f.name].cast(f.type) for f in schema], schema=schema)
