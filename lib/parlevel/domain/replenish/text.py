@@ -81,7 +81,7 @@ def number(value: float) -> str:
 
 def numbers(values: Floats) -> list[str]:
     """(m,) quantities without needless digits; see `number`."""
-    return [f"{x:,.0f}" if x.is_integer() else f"{x:,.2f}".rstrip("0").rstrip(".") for x in values.tolist()]
+    return [number(x) for x in values.tolist()]
 
 
 def percent(share: float) -> str:
@@ -126,12 +126,11 @@ def reasons(words: Wording, found: Lines) -> list[str]:
         out[line] = first_order(words, item, quantity)
     later = np.flatnonzero(found.step > 0)
     item, pack = found.item[later], words.terms.case_pack[found.item[later]]
-    cases = found.quantity[later] / pack
+    cases = (found.quantity[later] / pack).tolist()
     risk = (1.0 - words.facts.risk[item, found.step[later]]).tolist()
-    told = zip(later.tolist(), numbers(cases), (cases == 1).tolist(), numbers(pack), risk, strict=True)
-    for line, count, one, size, chance in told:
+    for line, count, size, chance in zip(later.tolist(), cases, numbers(pack), risk, strict=True):
         out[line] = (
-            f"Foreseen ({count} case{'' if one else 's'} of {size}), decided again at that review; as seen today "
+            f"Foreseen ({_cases(count)} of {size}), decided again at that review; as seen today "
             f"the chance of no stockout until the receipt after it is {percent(chance)}."
         )
     return out
