@@ -22,6 +22,7 @@ from parlevel.domain.replenish.base import Floats, Forecast, Ints, Policy
 from parlevel.domain.replenish.packed import PACKED, Items, unpack
 from parlevel.domain.replenish.registry import AUTO, OPTIMAL, policy
 from parlevel.errors import DataError
+from parlevel.pipeline.features_groups import BEFORE
 from parlevel.pipeline.replenish_rows import HISTORY, season_steps
 from parlevel.schemas import Column, arrow_schema
 from parlevel.spark.grouped import map_packed
@@ -119,7 +120,7 @@ def as_known_before(profile: DataFrame) -> DataFrame:
 
     Classes made at the cutoff gather in class C what happened to sell little in the very periods that are played.
     """
-    return profile.withColumns({"velocity": F.col("group_velocity"), "pattern": F.col("group_pattern")})
+    return profile.withColumns({name: F.col(BEFORE[name]) for name in ("velocity", "pattern")})
 
 
 def segment(cfg: Config) -> SparkColumn:
