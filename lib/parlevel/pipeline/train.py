@@ -87,8 +87,8 @@ def run(tables: Tables, cfg: Config) -> str:
         tables.write_all(whole, files=8)
     told = f"; models of run {kept.run_id} serve {len(sizes) - len(due):,} of them" if kept else ""
     if clock and clock.left() < 0:
-        over = f"training alone took {clock.budget_s - clock.left():.0f} s of a budget of {clock.budget_s:.0f} s"
-        log.warning("%s: it is never cut short, and no time was left to search in", over)
+        over = f"it took {clock.budget_s - clock.left():.0f} s, more than its budget of {clock.budget_s:.0f} s"
+        log.warning("%s: trials keep the budget, the training itself is never cut short", over)
         told += f"; {over}"
     return _report(tables.read("models"), len(sizes), cfg) + told
 
@@ -196,8 +196,9 @@ def _train(
     group, high = table["group_id"][0].as_py(), bool(table["high_volume"][0].as_py())
     chosen_spec = replace(deep if high else plain, ready=ready, budget_s=(seconds or {}).get(group, 0.0))
     with Use() as use:
-        parts = _parts(table, group, chosen_spec, period, max_loss_pct)
-    parts["group_work"] = train_rows.work(group, teachers(table)[0].num_rows, use)
+        learning = teachers(table)[0]
+        parts = _parts(learning, group, chosen_spec, period, max_loss_pct)
+    parts["group_work"] = train_rows.work(group, learning.num_rows, use)
     log.info("group %s took %.1f s", group, use.seconds)
     out = union_rows(parts, OUTPUT)
     kinds = pa.array([kind.split()[0] for kind in out["kind"].to_pylist()], pa.string())
@@ -205,10 +206,10 @@ def _train(
 
 
 def _parts(
-    table: pa.Table, group: str, chosen_spec: Spec, period: Period, max_loss_pct: float | None
+    learning: pa.Table, group: str, chosen_spec: Spec, period: Period, max_loss_pct: float | None
 ) -> dict[str, pa.Table]:
     """A group's rows of models, cv_scores, tuning and, one table a forecast, of backtest."""
-    panel = with_known_future(Panel.from_arrow(teachers(table)[0], period))
+    panel = with_known_future(Panel.from_arrow(learning, period))
     try:
         fit = partial(_fitted, whole=panel.n_series, spec=chosen_spec, max_loss_pct=max_loss_pct)
         (result, models), short = within_memory(in_content_order(panel), fit)
