@@ -12,7 +12,7 @@ from pyspark.sql import SparkSession
 from parlevel.config import Config, load
 from parlevel.errors import DataError, SchemaError
 from parlevel.schemas import contract
-from parlevel.spark.delta_log import create, partitions, properties
+from parlevel.spark.delta_log import create, partitions, properties, run_files
 from parlevel.spark.tables import Tables, spark_schema
 
 pytestmark = pytest.mark.spark
@@ -168,3 +168,43 @@ def test_statistics_are_kept_of_the_keys_alone(spark: SparkSession, cfg: Config)
     [added] = [json.loads(line)["add"] for line in log.read_text().splitlines() if line.startswith('{"add"')]
     stats = json.loads(added["stats"])
     assert (stats["numRecords"], set(stats["minValues"])) == (1, {"series_id", "date"})
+
+
+def test_a_run_is_read_from_its_files_alone(spark: SparkSession, cfg: Config) -> None:
+    one = Tables(spark, cfg, "one", {})
+    one.write("sales", sales(spark, ("a", 1, 1.0), ("b", 1, 2.0)))
+    Tables(spark, cfg, "two", {}).write("sales", sales(spark, ("c", 1, 3.0)))
+    read = one.read("sales")
+    assert read.columns == [column.name for column in contract("sales").data_columns]
+    assert "parquet" in plan_of(read)
+    assert "Delta" not in plan_of(read)
+    assert sorted(row.series_id for row in read.collect()) == ["a", "b"]
+    nothing = Tables(spark, cfg, "three", {}).read("sales")
+    assert nothing.schema == read.schema
+    assert nothing.isEmpty()
+
+
+def test_rows_that_somebody_deleted_by_vector_stay_deleted(spark: SparkSession, cfg: Config) -> None:
+    tables = Tables(spark, cfg, "one", {})
+    tables.write("sales", sales(spark, ("a", 1, 1.0), ("b", 1, 2.0)), files=1)
+    spark.sql(f"ALTER TABLE {tables.reference('sales')} SET TBLPROPERTIES ('delta.enableDeletionVectors' = 'true')")
+    spark.sql(f"DELETE FROM {tables.reference('sales')} WHERE series_id = 'b'")
+    place = Path(cfg.paths.warehouse) / "sales"
+    assert any('"deletionVector":{' in log.read_text() for log in (place / "_delta_log").glob("*.json"))
+    assert run_files(place, "one") is None
+    assert [row.series_id for row in tables.read("sales").collect()] == ["a"]
+
+
+@pytest.mark.parametrize(
+    ("name", "run_id"), [("a{b}", "one"), ("with space", "one"), ("größe", "one"), ("a+b=c,d", "one"), ("a", "a b")]
+)
+def test_odd_names_of_folders_and_runs_are_read_all_the_same(
+    spark: SparkSession, tmp_path: Path, name: str, run_id: str
+) -> None:
+    tables = Tables(spark, load(sets=[f"paths.warehouse={tmp_path / name}"]), run_id, {})
+    tables.write("sales", sales(spark, ("a", 1, 1.0)))
+    assert [row.series_id for row in tables.read("sales").collect()] == ["a"]
+
+
+def plan_of(frame) -> str:
+    return frame._jdf.queryExecution().optimizedPlan().toString() + str(frame.inputFiles())

@@ -1,4 +1,4 @@
-"""A Delta table's log, where it is a folder of this machine: making the table, and what its newest commit says.
+"""A Delta table's log, where it is a folder of this machine: making the table, a run's files, the newest commit.
 
 Spark answers such questions too, with a query or two each. A small run asks a hundred of them.
 """
@@ -6,6 +6,7 @@ Spark answers such questions too, with a query or two each. A small run asks a h
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 from deltalake import DeltaTable
@@ -14,6 +15,9 @@ from parlevel.schemas import Table
 
 # Readers outside Spark (delta-rs, DuckDB, Polars) do not know deletion vectors.
 PROPERTIES = {"delta.enableDeletionVectors": "false"}
+
+PLAIN = re.compile(r"[A-Za-z0-9_./=,+:@~-]+")
+"""Names that logs, globs and predicates write as they are."""
 
 
 def properties(table: Table) -> dict[str, str]:
@@ -55,6 +59,24 @@ def create(table: Table, place: Path) -> None:
     empty = {"tableSizeBytes": 0, "numFiles": 0, "numMetadata": 1, "numProtocol": 1, "allFiles": []}
     known = {"metadata": actions["metaData"], "protocol": actions["protocol"]}
     commit.with_suffix(".crc").write_text(json.dumps({**empty, **known, "setTransactions": [], "domainMetadata": []}))
+
+
+def run_files(place: Path, run_id: str) -> list[str] | None:
+    """The Parquet files that hold a run's rows as they are; None where only Delta's own reader may tell.
+
+    That is a table which somebody has given deletion vectors or renamed columns, and a folder whose name Spark or the
+    log would write in another way.
+
+    Args:
+        place: the folder of a table that is there.
+        run_id: the run.
+    """
+    if not PLAIN.fullmatch(f"{place}/{run_id}"):
+        return None
+    table = DeltaTable(place.resolve().as_uri())
+    if table.protocol().min_reader_version > 1 or table.metadata().partition_columns != ["run_id"]:
+        return None
+    return sorted(table.file_uris(file_pruning_predicate=f"run_id = '{run_id}'"))
 
 
 def last_commit(log: Path) -> Path | None:

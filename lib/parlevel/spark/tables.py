@@ -4,7 +4,8 @@ Every table is partitioned by `run_id`; a write replaces its run's slice and not
 stage that is run twice, or killed and run again, leaves the same rows.
 
 A small run writes some forty tables, and each question to Spark costs more than their rows. So what a table's log
-says is read from its folder where that is a folder of this machine; elsewhere Spark is asked.
+says is read from its folder where that is a folder of this machine, the files of a run among it; elsewhere Spark is
+asked.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from parlevel.config import Config
 from parlevel.errors import DataError, SchemaError
 from parlevel.places import below, folder
 from parlevel.schemas import STAGES, Table, contract, of_stage
-from parlevel.spark.delta_log import create, last_commit, partitions, properties, told
+from parlevel.spark.delta_log import create, last_commit, partitions, properties, run_files, told
 from parlevel.spark.grouped import ddl
 
 log = logging.getLogger(__name__)
@@ -104,7 +105,13 @@ class Tables:
                 f"run `parlevel run --to {table.stage}` first."
             )
         self.read_names.add(name)
-        return self._scan(name).where(F.col("run_id") == self.run_of(name)).drop("run_id")
+        run_id = self.run_of(name)
+        log = self._log_folder(name)
+        files = None if log is None or not partitions(table) else run_files(log.parent, run_id)
+        if files is None:
+            return self._scan(name).where(F.col("run_id") == run_id).drop("run_id")
+        schema = spark_schema(table)
+        return self.spark.read.schema(schema).parquet(*files) if files else self.spark.createDataFrame([], schema)
 
     def read_all(self, name: str) -> DataFrame:
         """Every run's rows of a table, with `run_id`."""
