@@ -27,6 +27,7 @@ from deltalake import DeltaTable
 from measure import save, show
 from parlevel import jars
 from parlevel.schemas import STAGES, contract, of_stage
+from parlevel.spark.session import JVM
 from stages import ROOT, settings, sized_parser
 
 sys.path.insert(0, str(ROOT / "tests" / "e2e"))
@@ -90,6 +91,8 @@ def job(asked: argparse.Namespace, folder: Path, package: Path, workers: int, *,
         spark += ["--jars", ",".join(str(jar) for jar in jars.classpath())]
         spark += ["--conf", "spark.driver.host=127.0.0.1", "--conf", "spark.driver.bindAddress=127.0.0.1"]
         spark += ["--conf", "spark.ui.enabled=false", "--conf", f"spark.executorEnv.PYTHONPATH={path}"]
+        # what docs/running.md advises, and an embedded session has of itself
+        spark += ["--driver-java-options", JVM, "--conf", f"spark.executor.extraJavaOptions={JVM}"]
         # as many shuffle partitions with one worker as with two: the same work in the same pieces
         spark += ["--conf", "spark.sql.shuffle.partitions=4"]
         done = threading.Event()
