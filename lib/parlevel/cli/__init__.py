@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from parlevel import __version__
-from parlevel.cli import look, machine, run
+from parlevel.cli import look, machine, run, tidy
 from parlevel.cli.shared import STATE, error_console
 from parlevel.errors import ParlevelError
 
@@ -48,6 +48,7 @@ def every_command(
 run.register(app)
 look.register(app)
 machine.register(app)
+tidy.register(app)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -19,6 +19,7 @@ class Paths(Section):
 
     warehouse: str = "warehouse"  # folder (or URI) that holds one Delta folder per table
     catalog: str | None = None  # "catalog.schema" to write tables by name instead of by path
+    keep_runs: int | None = Field(None, ge=1)  # finished runs whose rows stay, older ones go after a run; null: all
     report: str = "warehouse/report.html"  # the HTML report; where it is not given: report.html in the warehouse
 
     @model_validator(mode="before")

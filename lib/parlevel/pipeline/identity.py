@@ -26,7 +26,7 @@ SECTIONS: Mapping[str, tuple[str, ...]] = {
     "forecast": ("forecast",),
     "replenish": ("replenish",),
     "evaluate": ("evaluate",),
-    "publish": ("report", "name", "paths.report", "paths.catalog"),
+    "publish": ("report", "name", "paths.report", "paths.catalog", "paths.keep_runs"),
 }
 
 

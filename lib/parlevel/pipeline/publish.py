@@ -8,12 +8,14 @@ from collections.abc import Collection, Mapping
 from pyspark.sql import SparkSession
 
 from parlevel.config import Config
+from parlevel.pipeline.publish_retention import remove_old
 from parlevel.report.delta import is_delta
 from parlevel.report.render import write_report
 from parlevel.report.summary import summarise, text
 from parlevel.report.views import VIEWS, View
 from parlevel.report.warehouse import open_warehouse
 from parlevel.schemas import STAGES, TABLES, of_stage
+from parlevel.spark.old_runs import warehouse_of
 from parlevel.spark.tables import Tables
 
 log = logging.getLogger("parlevel.summary")
@@ -57,14 +59,23 @@ def create_views(spark: SparkSession, made: Mapping[str, str], catalog: str | No
 
 
 def run(tables: Tables, cfg: Config) -> str:
-    """Create the views, log the summary, draw the report.
+    """Create the views, log the summary, draw the report, let old runs go.
 
     The report reads the Delta folders without Spark; tables that a catalog manages may be out of its reach, so with
     `paths.catalog` it is left to `parlevel report`.
     """
     made = transform_views(tables, existing(tables, cfg))
     create_views(tables.spark, made, cfg.paths.catalog)
-    views = f"{len(made)} views"
+    told = [_draw(tables, cfg, f"{len(made)} views")]
+    house = warehouse_of(cfg, tables.spark) if cfg.paths.keep_runs else None
+    if house is not None and cfg.paths.keep_runs:
+        gone = remove_old(house, cfg.paths.keep_runs, now=tables.run_id)
+        told += [f"{len(gone)} older runs removed"] if gone else []
+    return "; ".join(told)
+
+
+def _draw(tables: Tables, cfg: Config, views: str) -> str:
+    """The summary in the log and the report, where they can be read; what was made, in words."""
     if cfg.paths.catalog is not None:
         return f"{views} in {cfg.paths.catalog}; no report: it is drawn from table folders, not from a catalog"
     outputs = {stage: tables.run_of(of_stage(stage)[0].name) for stage in STAGES if of_stage(stage)}

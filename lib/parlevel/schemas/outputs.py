@@ -123,7 +123,7 @@ EVERY_STAGE = (
     table(
         "every", "runs", "run_id stage", "a stage of a run: what it read, wrote and took",
         ("stage", "string!", "one of the eight"),
-        ("status", "string!", "done, reused or failed"),
+        ("status", "string!", "done, reused or failed; removed: its rows are gone (paths.keep_runs)"),
         ("output_run_id", "string!", "the run whose output this stage stands for (itself unless reused)"),
         ("stage_key", "string!", "hash of code, the stage's config and everything upstream"),
         ("source", "string!", "registry name of the source"),
