@@ -77,6 +77,7 @@ def test_stakes_come_from_the_terms_and_follow_their_series() -> None:
     rows = pa.table({
         "shortage_cost": [4.0, 4.0], "holding_cost": [0.5, 0.5], "backorder_cost": pa.array([None, 1.5], pa.float64()),
         "lead_time": pa.array([3, 0], pa.int32()), "review_period": pa.array([2, 7], pa.int32()),
+        "frozen_periods": pa.nulls(2, pa.int32()), "order_weekdays": pa.nulls(2, pa.list_(pa.int32())),
     })  # fmt: skip
     found = Stakes.from_arrow(rows)
     assert found is not None
@@ -86,9 +87,23 @@ def test_stakes_come_from_the_terms_and_follow_their_series() -> None:
     assert found.over.tolist() == [1.0, 3.5]
     assert found.take(np.array([1])).ratio.tolist() == [10.5 / 14.0]
     assert Stakes.from_arrow(rows.drop_columns(["lead_time"])) is None
-    without = Stakes.from_arrow(pa.table({name: pa.nulls(1, pa.float64()) for name in COLUMNS}))
+    without = Stakes.from_arrow(pa.table({name: pa.nulls(1, rows[name].type) for name in COLUMNS}))
     assert without is not None
     assert without.matrix().tolist() == [[0.0, 0.0, 1.0]]  # in no supply_terms: nothing at stake
+
+
+def test_order_days_stand_in_place_of_the_review_period_and_a_frozen_window_comes_before_the_lead_time() -> None:
+    """Tuesday and Friday: four days at most between them; one day a week: seven."""
+    rows = pa.table({
+        "shortage_cost": [4.0] * 3, "holding_cost": [0.5] * 3, "backorder_cost": pa.nulls(3, pa.float64()),
+        "lead_time": pa.array([3, 3, 3], pa.int32()), "review_period": pa.array([1, 1, 2], pa.int32()),
+        "frozen_periods": pa.array([None, 2, 5], pa.int32()),
+        "order_weekdays": pa.array([[2, 5], [1], None], pa.list_(pa.int32())),
+    })  # fmt: skip
+    found = Stakes.from_arrow(rows)
+    assert found is not None
+    assert found.interval.tolist() == [3 + 4, 2 + 3 + 7, 5 + 3 + 2]
+    assert found.over.tolist() == [2.0, 3.5, 1.0]
 
 
 def test_a_choice_by_money_may_differ_from_one_by_error() -> None:

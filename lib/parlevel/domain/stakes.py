@@ -8,9 +8,12 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from parlevel.domain.replenish.base import longest_wait
+
 Floats = NDArray[np.float64]
 
-COLUMNS = ("shortage_cost", "holding_cost", "backorder_cost", "lead_time", "review_period")
+NUMBERS = ("shortage_cost", "holding_cost", "backorder_cost", "lead_time", "review_period", "frozen_periods")
+COLUMNS = (*NUMBERS, "order_weekdays")
 """Columns of `supply_terms` that say it."""
 
 
@@ -21,7 +24,8 @@ class Stakes:
     Attributes:
         short: (n,) money per unit that is lost, or that waits over a review period.
         over: (n,) money per unit that is left when the next order arrives.
-        interval: (n,) periods that an order has to cover: lead time + review period.
+        interval: (n,) periods that an order has to cover: frozen window + lead time + review period, or the longest
+            wait between two days that take orders.
     """
 
     short: Floats
@@ -33,9 +37,12 @@ class Stakes:
         """Of rows with the columns `COLUMNS`; None where one is missing. Without terms nothing is at stake."""
         if not set(COLUMNS) <= set(rows.column_names):
             return None
-        lost, holding, late, lead, review = (
-            rows[name].to_numpy(zero_copy_only=False).astype(np.float64) for name in COLUMNS
+        lost, holding, late, lead, review, frozen = (
+            rows[name].to_numpy(zero_copy_only=False).astype(np.float64) for name in NUMBERS
         )
+        bits = [sum(1 << (day - 1) for day in set(days or ())) for days in rows["order_weekdays"].to_pylist()]
+        review = np.where(bits, [longest_wait(days) for days in bits], review)
+        lead = lead + np.nan_to_num(frozen)
         short = np.where(np.isnan(late), lost, late * review)
         interval = np.nan_to_num(lead + review, nan=1.0).astype(np.int64)
         return cls(np.nan_to_num(short), np.nan_to_num(holding * review), interval)

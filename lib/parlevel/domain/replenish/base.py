@@ -93,13 +93,13 @@ class Forecast:
         return replace(left, ends=np.maximum(self.ends - steps, 0)) if len(self.ends) else left
 
 
-def _longest(days: int) -> int:
+def longest_wait(days: int) -> int:
     """Longest time between two of the days whose bits are set, round the week; 7 where none or one is."""
     on = [day for day in range(7) if days >> day & 1] or [0]
     return max((after - day - 1) % 7 + 1 for day, after in zip(on, [*on[1:], on[0]], strict=True))
 
 
-_LONGEST = np.array([_longest(days) for days in range(128)])
+_LONGEST = np.array([longest_wait(days) for days in range(128)])
 
 
 @dataclass(frozen=True)
