@@ -116,6 +116,16 @@ def test_a_removal_that_was_killed_is_gone_on_with(house: InFolder, tmp_path: Pa
     assert runs_in(tmp_path, "sales") == {"run0", "run2"}
 
 
+def test_a_run_that_was_removed_and_came_back_is_not_removed_for_its_past(house: InFolder, tmp_path: Path):
+    remove_old(house, 1)
+    sample.write(tmp_path, "sales", [something("sales")], "run1")
+    again = [row._replace(started_at=NIGHT + timedelta(days=9)) for row in night(1, last="clean")]
+    kept = [row for row in house.log() if row.run_id == "run1" and row.stage not in ("sources", "clean")]
+    sample.write(tmp_path, "runs", [{**something("runs"), **row._asdict()} for row in again + kept], "run1")
+    assert remove_old(house, 1) == []
+    assert runs_in(tmp_path, "sales") == {"run0", "run1", "run2"}
+
+
 def call(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str]:
     with pytest.raises(SystemExit) as end:
         main(["tidy", *arguments])

@@ -30,7 +30,7 @@ def remove_old(house: Warehouse, keep: int, *, now: str | None = None, hours: in
     """
     rows = house.log()
     old = needless(rows, keep, house.serving, now)
-    begun = {row.run_id for row in rows if row.status == REMOVED} - {now}
+    begun = {row.run_id for row in rows} - {row.run_id for row in rows if row.status != REMOVED} - {now}
     if not old and not begun:
         return []
     house.mark(old)
