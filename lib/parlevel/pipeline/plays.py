@@ -20,6 +20,7 @@ from parlevel.domain.evaluate.simulate import play, start_state
 from parlevel.domain.periods import PER_YEAR, SEASON
 from parlevel.domain.replenish.base import Floats, Forecast, Ints, Policy
 from parlevel.domain.replenish.packed import PACKED, Items, unpack
+from parlevel.domain.replenish.pathbook import with_book
 from parlevel.domain.replenish.registry import AUTO, OPTIMAL, policy
 from parlevel.errors import DataError
 from parlevel.pipeline.features_groups import BEFORE
@@ -219,9 +220,9 @@ def _play_some(table: pa.Table, plays: Plays, season: int, kinds: tuple[str, ...
     actual = _matrix(table["actual"], horizon)
     known = (_matrix(table["available"], horizon) > 0.5) & ~np.isnan(actual)
     demand = np.where(known, np.maximum(actual, 0.0), np.nan)
-    parts = []
+    known_then, parts = with_book(items.forecast, season), []
     for (name, setting), each in sorted(plays.items()):
-        forecast = _perfect(items, demand) if name == PERFECT else items.forecast
+        forecast = with_book(_perfect(items, demand), season) if name == PERFECT else known_then
         sums = _sums(items, forecast, demand, each, season, ahead=not setting)
         for kind in ("all", *kinds):
             labels = ["all"] * items.n if kind == "all" else [f"{kind}:{value}" for value in table[kind].to_pylist()]

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, fields, replace
-from typing import Protocol, Self, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, Self, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from parlevel.domain.replenish.pathbook import PathBook
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -50,6 +53,7 @@ class Forecast:
         path_correlation: (n,) dependence between the steps of one path, 0 to 1.
         history: (n, n_past) recent demand up to the cutoff, NaN where unknown; for history-based policies.
         ends: (n,) periods until an item's season is over and nobody buys it; empty where no item of the n has a season.
+        book: demand paths drawn already, where a simulation decides many times from one forecast.
     """
 
     mean: Floats
@@ -58,6 +62,7 @@ class Forecast:
     path_correlation: Floats
     history: Floats
     ends: Ints = field(default_factory=lambda: np.zeros(0, np.int64))
+    book: PathBook | None = None
 
     @property
     def horizon(self) -> int:
@@ -66,8 +71,9 @@ class Forecast:
 
     def take(self, rows: Rows) -> Self:
         """The forecast of some items, by position or mask."""
-        shared = {"levels"} if len(self.ends) else {"levels", "ends"}
-        return replace(self, **{f.name: getattr(self, f.name)[rows] for f in fields(self) if f.name not in shared})
+        shared = {"levels", "book"} if len(self.ends) else {"levels", "book", "ends"}
+        some = {f.name: getattr(self, f.name)[rows] for f in fields(self) if f.name not in shared}
+        return replace(self, **some, book=self.book.take(rows) if self.book else None)
 
     def extend(self, periods: int, season: int) -> Self:
         """The forecast over `periods` periods: beyond its horizon the last season repeats.
@@ -89,7 +95,8 @@ class Forecast:
     def after(self, steps: int) -> Self:
         """What is left of the forecast when its first `steps` periods are over; the last one always stays."""
         begin = min(steps, self.horizon - 1)
-        left = replace(self, mean=self.mean[:, begin:], quantiles=self.quantiles[:, begin:])
+        book = self.book.after(begin) if self.book else None
+        left = replace(self, mean=self.mean[:, begin:], quantiles=self.quantiles[:, begin:], book=book)
         return replace(left, ends=np.maximum(self.ends - steps, 0)) if len(self.ends) else left
 
 

@@ -140,9 +140,9 @@ class Batch:
         ]
 
     def _paths(self, rows: Ints) -> NDArray[np.float32]:
-        """(n, n_paths, T) demand paths of one chunk; as float32, in which they are drawn."""
+        """(n, n_paths, T) demand paths of one chunk."""
         periods = planning_periods(self.terms.take(rows), self.horizon)
-        return demand_paths(self.forecast.take(rows), periods, self.settings).astype(np.float32)
+        return demand_paths(self.forecast.take(rows), periods, self.settings)
 
     def _prices(self, number: int, prices: StepPrices) -> dp.Prices:
         rows, model = self.rows[number], self.models[number]

@@ -5,16 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
-from parlevel.domain.forecast.paths import sample_paths
 from parlevel.domain.replenish.base import Floats, Forecast, State, Terms
 from parlevel.domain.replenish.course import foreseen, revisions
 from parlevel.domain.replenish.model import ItemModel, build
+from parlevel.domain.replenish.pathbook import draw
 from parlevel.domain.replenish.solvers.dp import solve
 from parlevel.domain.replenish.timeline import End
-
-# Series a call of the path sampler: its work arrays then stay in the processor's cache.
-PATH_CHUNK = 32
 
 
 @dataclass(frozen=True)
@@ -43,16 +41,12 @@ class Settings:
     end: int = 0
 
 
-def demand_paths(forecast: Forecast, periods: int, settings: Settings) -> Floats:
-    """(n, n_paths, periods) demand paths; an item's paths depend on its own forecast and the seed alone."""
-    longer = forecast.extend(periods, settings.season)
-    parts = [
-        sample_paths(
-            longer.quantiles[rows], longer.levels, settings.n_paths, longer.path_correlation[rows], settings.seed
-        )
-        for rows in (slice(k, k + PATH_CHUNK) for k in range(0, len(longer.mean), PATH_CHUNK))
-    ]
-    return np.concatenate(parts).astype(np.float64)
+def demand_paths(forecast: Forecast, periods: int, settings: Settings) -> NDArray[np.float32]:
+    """(n, n_paths, periods) demand paths as they are drawn; an item's depend on its own forecast and the seed alone."""
+    found = None
+    if forecast.book is not None:
+        found = forecast.book.read(periods, settings.season, settings.n_paths, settings.seed)
+    return draw(forecast.extend(periods, settings.season), settings.n_paths, settings.seed) if found is None else found
 
 
 def item_model(state: State, terms: Terms, paths: Floats, settings: Settings) -> ItemModel:

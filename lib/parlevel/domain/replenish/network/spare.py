@@ -75,7 +75,7 @@ def play(items: Items, sent: Floats, settings: Settings) -> Played:
     terms, state = items.terms, items.state
     interval = np.maximum(terms.protection_interval, 1)
     periods = int(interval.max(initial=1))
-    paths = demand_paths(items.forecast, periods, settings)
+    paths = demand_paths(items.forecast, periods, settings).astype(np.float64)
     arrive = np.zeros((items.n, periods))
     width = min(periods, state.receipts.shape[1])
     arrive[:, :width] = state.receipts[:, :width]
