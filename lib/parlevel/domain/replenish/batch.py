@@ -14,6 +14,10 @@ from parlevel.domain.replenish.solvers import dp
 from parlevel.domain.replenish.timeline import planning_periods
 
 CHUNK = 128
+"""Items of a chunk at most."""
+
+CELLS = 2**18
+"""Items x paths x periods of a chunk at most: with more, its arrays of 2 MB leave the second cache."""
 
 
 @dataclass(frozen=True)
@@ -135,8 +139,12 @@ class Batch:
         order = np.lexsort((np.rint(8 * np.log2(1.0 + size)), late > 0, periods, count))
         keys = np.stack([count, periods, late > 0], axis=1)[order]
         breaks = np.flatnonzero((keys[1:] != keys[:-1]).any(axis=1)) + 1
+        most = np.clip(CELLS // (self.settings.n_paths * np.maximum(periods, 1)), 1, CHUNK)
         return [
-            part[k : k + CHUNK] for part in np.split(order, breaks) if len(part) for k in range(0, len(part), CHUNK)
+            part[k : k + most[part[0]]]
+            for part in np.split(order, breaks)
+            if len(part)
+            for k in range(0, len(part), int(most[part[0]]))
         ]
 
     def _paths(self, rows: Ints) -> NDArray[np.float32]:
