@@ -70,6 +70,6 @@ def test_the_last_stage_lets_old_runs_go(spark: SparkSession, tmp_path: Path) ->
     tables = Tables(spark, cfg, sample.RUN, dict.fromkeys(STAGES, sample.RUN))
     assert "removed" not in publish.run(tables, cfg)
     keeping = cfg.model_copy(update={"paths": cfg.paths.model_copy(update={"keep_runs": 2})})
-    assert publish.run(tables, keeping).endswith("; 1 older runs removed")
+    assert publish.run(tables, keeping).endswith("; older runs removed: 1")
     status = {(row.run_id, row.status) for row in InFolder(built).log()}
     assert {run for run, word in status if word == REMOVED} == {"old0"}

@@ -148,7 +148,7 @@ def test_the_command_says_what_goes_and_does_it(
     assert runs_in(tmp_path, "sales") == {"run0", "run1", "run2"}
     code, out = call(capsys, "--at-once", "--set", "paths.keep_runs=1", *at)
     assert code == 0
-    assert "1 runs removed." in out
+    assert "1 run removed." in out
     assert runs_in(tmp_path, "sales") == {"run0", "run2"}
 
 

@@ -61,7 +61,7 @@ def tidy(
     with only_run(cfg):
         gone = remove_old(house, most, hours=0 if at_once else HOURS)
     when = "" if at_once or not gone else f" Their files leave the disk after {HOURS // 24} days, when runs go again."
-    console().print(f"{len(gone)} runs removed.{when}", soft_wrap=True)
+    console().print(f"{len(gone)} run{'' if len(gone) == 1 else 's'} removed.{when}", soft_wrap=True)
 
 
 def _show(runs: list[tuple[str, datetime, int, bool]]) -> None:

@@ -70,7 +70,7 @@ def run(tables: Tables, cfg: Config) -> str:
     house = warehouse_of(cfg, tables.spark) if cfg.paths.keep_runs else None
     if house is not None and cfg.paths.keep_runs:
         gone = remove_old(house, cfg.paths.keep_runs, now=tables.run_id)
-        told += [f"{len(gone)} older runs removed"] if gone else []
+        told += [f"older runs removed: {len(gone)}"] if gone else []
     return "; ".join(told)
 
 

@@ -63,12 +63,12 @@ class Scratch:
     def keep(self, df: DataFrame) -> DataFrame:
         """Compute `df` now; the frame returned reads the result."""
         place = self._place(next(self._numbers))
-        writer = df.write.mode("overwrite").options(**WITHOUT_DICTIONARIES)
+        writer = df.write.mode("overwrite")
         if self._cfg.paths.catalog:
             writer.option("overwriteSchema", "true").saveAsTable(place)
             kept = self._spark.read.table(place)
         else:
-            writer.parquet(place)
+            writer.options(**WITHOUT_DICTIONARIES).parquet(place)
             kept = self._spark.read.schema(df.schema).parquet(place)
         self._written.append((place, df.schema))
         return kept
