@@ -9,7 +9,7 @@ import pytest
 
 from parlevel.domain.evaluate.simulate import play
 from parlevel.domain.replenish.base import Forecast
-from parlevel.domain.replenish.pathbook import HORIZONS, draw, with_book
+from parlevel.domain.replenish.pathbook import HORIZONS, LONGEST, draw, with_book
 from parlevel.domain.replenish.plan import Settings, demand_paths
 from parlevel.domain.replenish.registry import policy
 from stock import forecast, states, terms
@@ -46,6 +46,11 @@ def test_paths_that_a_book_does_not_hold_are_drawn() -> None:
         found = paths(known, periods, season=season)
         assert np.array_equal(found, paths(replace(known, book=None), periods, season=season))
     assert not book.book.drawn
+
+
+def test_a_forecast_of_many_periods_gets_no_book() -> None:
+    assert with_book(of(horizon=LONGEST // HORIZONS), SEASON).book is not None
+    assert with_book(of(horizon=LONGEST // HORIZONS + 1), SEASON).book is None
 
 
 def test_each_seed_and_number_of_paths_has_its_own() -> None:

@@ -17,6 +17,9 @@ PATH_CHUNK = 32
 HORIZONS = 3
 """Horizons that a book covers: decisions over one, each of which looks up to two ahead."""
 
+LONGEST = 200
+"""Periods of a book at most: 50 MB for 500 items of 128 paths."""
+
 
 @dataclass(frozen=True)
 class PathBook:
@@ -60,9 +63,12 @@ class PathBook:
 def with_book(forecast: Forecast, season: int) -> Forecast:
     """The forecast with a book of its paths; the decisions that are made from it then draw none of their own.
 
-    The length does not depend on the items, so neither do an item's paths on its neighbours.
+    The length does not depend on the items, so neither do an item's paths on its neighbours. A forecast too long for a
+    book stays as it is.
     """
     n, horizon = forecast.mean.shape
+    if HORIZONS * horizon > LONGEST:
+        return forecast
     source = replace(forecast.extend(HORIZONS * horizon, season), book=None)
     return replace(forecast, book=PathBook(source, season, np.arange(n)))
 
