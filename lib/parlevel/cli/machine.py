@@ -6,10 +6,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.table import Table
 from rich.text import Text
 
-from parlevel.cli.shared import Configs, Preset, Sets, console, settings
+from parlevel.cli.shared import Configs, Preset, Sets, console, listing, settings
 from parlevel.errors import ConfigError
 from parlevel.places import write_whole
 
@@ -27,9 +26,7 @@ def doctor(config: Configs = None, preset: Preset = None, sets: Sets = None) -> 
 
     cfg = settings(config, preset, sets)
     found = checks(Needs.of(cfg.paths.warehouse, cfg.spark.driver_memory, cfg.spark.conf))
-    out = Table(header_style="bold", box=None, padding=(0, 2, 0, 0))
-    for head in ("", "check", "found"):
-        out.add_column(head)
+    out = listing("", "check", "found")
     for check in found:
         mark = Text("ok", style="green") if check.ok else Text("FAULT", style="bold red")
         lines = Text(check.detail)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
+from rich.table import Table
 
 from parlevel.errors import ConfigError
 from parlevel.registry import nearest
@@ -51,6 +52,14 @@ def console() -> Console:
 def error_console() -> Console:
     """Where messages, logs and progress go."""
     return Console(stderr=True)
+
+
+def listing(*heads: str) -> Table:
+    """An empty table without lines, for what is listed rather than read."""
+    out = Table(header_style="bold", box=None, padding=(0, 2, 0, 0))
+    for head in heads:
+        out.add_column(head)
+    return out
 
 
 def settings(configs: list[Path] | None, preset: str | None, sets: list[str] | None) -> Config:
