@@ -14,7 +14,7 @@ from parlevel.config import Config, load
 from parlevel.pipeline import publish
 from parlevel.pipeline.publish_retention import remove_old
 from parlevel.schemas import STAGES, contract
-from parlevel.spark.old_runs import REMOVED, InFolder, ThroughSpark, Warehouse, warehouse_of
+from parlevel.spark.old_runs import REMOVED, InFolder, ThroughSpark, Warehouse, in_folder, warehouse_of
 from parlevel.spark.tables import Tables, spark_schema
 
 pytestmark = pytest.mark.spark
@@ -54,11 +54,10 @@ def test_both_ways_leave_the_same_rows(spark: SparkSession, tmp_path: Path, thro
 
 
 def test_a_catalog_is_reached_through_spark_and_a_folder_without(spark: SparkSession, tmp_path: Path) -> None:
-    assert isinstance(warehouse_of(load(sets=[f"paths.warehouse={tmp_path}"])), InFolder)
-    remote = load(sets=["paths.warehouse=s3://bucket/place"])
-    assert warehouse_of(remote) is None
-    assert isinstance(warehouse_of(remote, spark), ThroughSpark)
-    assert isinstance(warehouse_of(load(sets=["paths.catalog=main.orders"]), spark), ThroughSpark)
+    assert isinstance(warehouse_of(load(sets=[f"paths.warehouse={tmp_path}"]), spark), InFolder)
+    for place in ("paths.warehouse=s3://bucket/place", "paths.catalog=main.orders"):
+        assert in_folder(load(sets=[place])) is None
+        assert isinstance(warehouse_of(load(sets=[place]), spark), ThroughSpark)
 
 
 def test_the_last_stage_lets_old_runs_go(spark: SparkSession, tmp_path: Path) -> None:

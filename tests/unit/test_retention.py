@@ -10,7 +10,7 @@ from deltalake import DeltaTable
 
 import sample_warehouse as sample
 from parlevel.cli import main
-from parlevel.pipeline.publish_retention import needless, remove_old
+from parlevel.pipeline.publish_retention import needless, remove, remove_old
 from parlevel.schemas import STAGES, contract
 from parlevel.spark.old_runs import REMOVED, InFolder, Logged
 
@@ -91,21 +91,22 @@ def runs_in(place: Path, name: str) -> set[str]:
 
 def test_rows_and_files_leave_a_folder(house: InFolder, tmp_path: Path):
     (tmp_path / "sales" / "run_id=run1" / ".gone.parquet.crc").touch()
-    assert remove_old(house, 1, hours=0) == ["run1"]
+    assert needless(house.log(), 1, house.serving) == ["run1"]
+    remove(house, house.log(), ["run1"], 0)
     for name in ("sales", "series", "series_profile"):
         assert runs_in(tmp_path, name) == {"run0", "run2"}
         assert not (tmp_path / name / "run_id=run1").exists()
     status = {(row.run_id, row.status) for row in house.log()}
     assert status == {("run0", "done"), ("run1", REMOVED), ("run2", "done")}
     assert DeltaTable(str(tmp_path / "runs")).to_pyarrow_table()["row_counts"].to_pylist()[0] == [("sales", 7)]
-    assert remove_old(house, 1, hours=0) == []
+    assert remove_old(house, 1) == []
 
 
 def test_files_stay_a_week_for_those_who_still_read_them(house: InFolder, tmp_path: Path):
     assert remove_old(house, 1) == ["run1"]
     assert runs_in(tmp_path, "sales") == {"run0", "run2"}
     assert list((tmp_path / "sales" / "run_id=run1").glob("*.parquet"))
-    remove_old(house, 1, hours=0)
+    remove(house, house.log(), [], 0)
     assert not (tmp_path / "sales" / "run_id=run1").exists()
 
 

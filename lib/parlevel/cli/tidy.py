@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from contextlib import nullcontext
 from datetime import datetime
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.table import Table
+from rich.text import Text
 
-from parlevel.cli.shared import Configs, Preset, Sets, console, settings
+from parlevel.cli.shared import Configs, Preset, Sets, console, listing, settings
 from parlevel.errors import ConfigError
+
+if TYPE_CHECKING:
+    from parlevel.spark.old_runs import InFolder, Logged
 
 
 def register(app: typer.Typer) -> None:
@@ -34,43 +39,44 @@ def tidy(
     The setting paths.keep_runs does it at the end of every run.
     """
     from parlevel.pipeline.lock import only_run
-    from parlevel.pipeline.publish_retention import needless, remove_old
-    from parlevel.spark.old_runs import HOURS, REMOVED, InFolder, warehouse_of
+    from parlevel.pipeline.publish_retention import needless, remove
+    from parlevel.report.words import plural
+    from parlevel.spark.old_runs import HOURS, in_folder
 
     cfg = settings(config, preset, sets)
     most = cfg.paths.keep_runs if keep is None else keep
     if most is None:
         raise ConfigError("how many runs to keep must be given. Got neither --keep N nor paths.keep_runs.")
-    house = warehouse_of(cfg)
-    if not isinstance(house, InFolder):
+    house = in_folder(cfg)
+    if house is None:
         raise ConfigError(
             f"parlevel tidy works in a folder of this machine. Got {cfg.paths.catalog or cfg.paths.warehouse!r}. "
             "There set paths.keep_runs: stage publish then does it through Spark."
         )
-    rows = house.log()
-    if not rows:
+    if not house.log():  # before the lock, which makes the folder
         raise ConfigError(f"there must be a warehouse to tidy. Got {cfg.paths.warehouse!r}, which has no table 'runs'.")
-    old = needless(rows, most, house.serving)
+    with nullcontext() if dry_run else only_run(cfg):
+        rows = house.log()
+        old = needless(rows, most, house.serving)
+        _show(house, rows, old)
+        if dry_run:
+            return
+        remove(house, rows, old, 0 if at_once else HOURS)
+    when = "" if at_once or not old else f" Their files leave the disk after {HOURS // 24} days, when runs go again."
+    console().print(f"{plural(len(old), 'run')} removed.{when}", soft_wrap=True, highlight=False)
+
+
+def _show(house: InFolder, rows: Sequence[Logged], old: Sequence[str]) -> None:
+    """Each run that is there: when it started, what it takes on the disk and whether it goes."""
+    from parlevel.spark.old_runs import REMOVED
+
     started: dict[str, datetime] = {}
-    for row in rows:
+    for row in sorted(rows, key=lambda row: row.started_at):
         if row.status != REMOVED:
-            started[row.run_id] = min(row.started_at, started.get(row.run_id, row.started_at))
-    _show([(run, at, house.bytes_of(run), run in old) for run, at in sorted(started.items(), key=lambda item: item[1])])
-    if dry_run:
-        return
-    with only_run(cfg):
-        gone = remove_old(house, most, hours=0 if at_once else HOURS)
-    when = "" if at_once or not gone else f" Their files leave the disk after {HOURS // 24} days, when runs go again."
-    console().print(f"{len(gone)} run{'' if len(gone) == 1 else 's'} removed.{when}", soft_wrap=True)
-
-
-def _show(runs: list[tuple[str, datetime, int, bool]]) -> None:
-    """Each run with when it started, what it takes on the disk and whether it goes."""
-    out = Table(header_style="bold", box=None, padding=(0, 2, 0, 0))
-    out.add_column("run")
-    out.add_column("started")
-    out.add_column("MiB", justify="right")
-    out.add_column("")
-    for run, at, size, goes in runs:
-        out.add_row(run, f"{at:%Y-%m-%d %H:%M}", f"{size / 2**20:,.1f}", "goes" if goes else "stays")
-    console().print(out)
+            started.setdefault(row.run_id, row.started_at)
+    out = listing("run", "started", "MiB", "")
+    out.columns[2].justify = "right"
+    for run, at in started.items():
+        size, fate = house.bytes_of(run) / 2**20, "goes" if run in old else "stays"
+        out.add_row(Text(run), f"{at:%Y-%m-%d %H:%M}", f"{size:,.1f}", fate)
+    console().print(out, highlight=False)

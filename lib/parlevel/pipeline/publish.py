@@ -67,9 +67,8 @@ def run(tables: Tables, cfg: Config) -> str:
     made = transform_views(tables, existing(tables, cfg))
     create_views(tables.spark, made, cfg.paths.catalog)
     told = [_draw(tables, cfg, f"{len(made)} views")]
-    house = warehouse_of(cfg, tables.spark) if cfg.paths.keep_runs else None
-    if house is not None and cfg.paths.keep_runs:
-        gone = remove_old(house, cfg.paths.keep_runs, now=tables.run_id)
+    if cfg.paths.keep_runs:
+        gone = remove_old(warehouse_of(cfg, tables.spark), cfg.paths.keep_runs, now=tables.run_id)
         told += [f"older runs removed: {len(gone)}"] if gone else []
     return "; ".join(told)
 

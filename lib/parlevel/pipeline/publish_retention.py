@@ -15,29 +15,40 @@ Serving = Callable[[Collection[str]], Collection[str]]
 """Runs -> the runs whose models serve them."""
 
 
-def remove_old(house: Warehouse, keep: int, *, now: str | None = None, hours: int = HOURS) -> list[str]:
+def remove_old(house: Warehouse, keep: int, *, now: str | None = None) -> list[str]:
     """Take runs out of every table that the newest ones do not need.
-
-    The log says so first: a process killed on the way leaves no run that looks whole, and the next call goes on.
 
     Args:
         house: the tables.
         keep: finished runs to keep.
         now: the run that is about to finish.
-        hours: that files stay on the disk after their rows are gone.
 
     Returns: the runs that went, the oldest first.
     """
     rows = house.log()
     old = needless(rows, keep, house.serving, now)
-    begun = {row.run_id for row in rows} - {row.run_id for row in rows if row.status != REMOVED} - {now}
+    remove(house, rows, old)
+    return old
+
+
+def remove(house: Warehouse, rows: Sequence[Logged], old: Sequence[str], hours: int = HOURS) -> None:
+    """Take runs out of every table, and those whose removal was not brought to its end.
+
+    The log says so first: a process killed on the way leaves no run that looks whole, and the next call goes on.
+
+    Args:
+        house: the tables.
+        rows: their log.
+        old: the runs, from `needless`.
+        hours: that files stay on the disk after their rows are gone.
+    """
+    begun = {row.run_id for row in rows} - {row.run_id for row in rows if row.status != REMOVED}
     if not old and not begun:
-        return []
+        return
     house.mark(old)
     house.remove(sorted(begun.union(old)), hours)
     if old:
-        log.info("%d runs are older than the newest %d and removed: %s", len(old), keep, ", ".join(old))
-    return old
+        log.info("old runs removed: %s", ", ".join(old))
 
 
 def needless(rows: Sequence[Logged], keep: int, serving: Serving, now: str | None = None) -> list[str]:

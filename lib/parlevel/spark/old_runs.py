@@ -50,12 +50,15 @@ class Warehouse(Protocol):
         """Take these runs' rows out of every table, and files from the disk that were taken out `hours` ago."""
 
 
-def warehouse_of(cfg: Config, spark: SparkSession | None = None) -> Warehouse | None:
-    """The tables of a configuration; None where only Spark reaches them and no session is given."""
+def in_folder(cfg: Config) -> InFolder | None:
+    """The tables of a configuration without Spark; None where they are in no folder of this machine."""
     home = folder(cfg.paths.warehouse)
-    if cfg.paths.catalog is None and home is not None:
-        return InFolder(home)
-    return None if spark is None else ThroughSpark(spark, cfg)
+    return None if cfg.paths.catalog or home is None else InFolder(home)
+
+
+def warehouse_of(cfg: Config, spark: SparkSession) -> Warehouse:
+    """The tables of a configuration."""
+    return in_folder(cfg) or ThroughSpark(spark, cfg)
 
 
 def _split() -> list[str]:
