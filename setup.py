@@ -26,6 +26,7 @@ setup(
         "scipy",
         "scikit-learn",
         "skops",
+        "numba",
         "ortools",
         "lightgbm",
         "statsforecast",

@@ -89,7 +89,7 @@ def test_the_wheel_carries_every_file_of_the_library() -> None:
     files = [
         path.relative_to(rules.LIB)
         for path in rules.LIB.rglob("*")
-        if path.is_file() and path.suffix not in {".py", ".pyc"}
+        if path.is_file() and path.suffix != ".py" and path.parent.name != "__pycache__"
     ]
     left_out = [str(file) for file in files if not any(fnmatch(str(file), pattern) for pattern in patterns)]
     assert left_out == []

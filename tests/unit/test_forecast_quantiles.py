@@ -10,7 +10,7 @@ from hypothesis.extra.numpy import arrays
 from scipy.stats import expon, gamma, norm
 
 from parlevel.domain.forecast.paths import (
-    _ranks,
+    _by_rank,
     content_keys,
     estimate_correlation,
     interval_sums,
@@ -147,9 +147,8 @@ def test_segments_are_those_of_a_search(n_levels: int):
 
 
 @pytest.mark.parametrize("count", [1, 7, 64, 3000])
-def test_ranks_are_those_of_two_indirect_sorts(count: int):
+def test_the_order_of_words_is_that_of_an_indirect_sort(count: int):
     words = np.random.default_rng(1).integers(0, 2**64, (3, 2, count), np.uint64)
     words[0, 0, : count // 2] = words[0, 0, 0]  # ties keep their order
     upper = words >> np.uint64(11)
-    expected = np.argsort(np.argsort(upper, axis=-1, kind="stable"), axis=-1)
-    np.testing.assert_array_equal(_ranks(words), expected)
+    np.testing.assert_array_equal(_by_rank(words), np.argsort(upper, axis=-1, kind="stable"))

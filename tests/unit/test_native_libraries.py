@@ -1,4 +1,4 @@
-"""TensorFlow and OR-Tools in one process, as in a Spark worker that serves several stages."""
+"""TensorFlow, OR-Tools and compiled loops in one process, as in a Spark worker that serves several stages."""
 
 from __future__ import annotations
 
@@ -12,6 +12,9 @@ WORKER = """
 import numpy as np
 from scipy import sparse
 {first}
+from parlevel.domain.forecast.paths import sample_paths
+paths = sample_paths(np.cumsum(np.ones((3, 4, 5)), axis=2), np.linspace(0.1, 0.9, 5), 8, 0.2)
+assert paths.shape == (3, 8, 4) and paths.min() >= 0
 from parlevel.domain.replenish.solvers.linear import Program, solve_integer
 n = 40
 rng = np.random.default_rng(1)

@@ -93,7 +93,7 @@ def test_orders_keep_calendar_rounding_and_maximum_at_the_least_cost(days, froze
             c == 0 or (open_[k] and c >= model.least[0] and total[k] <= model.cap[0, k]) for k, c in enumerate(choice)
         )
         if fits and total[-1] < levels:
-            best = min(best, float(dp.appraise(model, total[None, None])[0][0, 0]))
+            best = min(best, float(dp.appraise(model, total[None, None])[0, 0]))
     assert plan.priced[0, 0] == pytest.approx(best)
 
 

@@ -12,15 +12,13 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtr, ndtri
 
-from parlevel.domain.forecast.quantiles import read_at
+from parlevel.domain.compiled import plain
+from parlevel.domain.forecast import draws
+from parlevel.domain.forecast.quantiles import tail_slopes
 
 Floats = NDArray[np.floating]
 Keys = NDArray[np.uint64]
-
-_MIX = (np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB))
-_GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 
 
 def sample_paths(
@@ -43,13 +41,10 @@ def sample_paths(
 
     Returns: (n_series, n_paths, horizon) units, float32.
     """
-    n_series, horizon, _ = quantiles.shape
     own = content_keys(quantiles) if keys is None else np.asarray(keys, np.uint64)
-    common, noise = _normals(own, n_paths, horizon, seed)
-    share = np.broadcast_to(np.asarray(correlation, np.float64), (n_series,))[:, None, None]
-    probability = _probability(common, noise, share)
-    values = read_at(quantiles.astype(np.float64), levels, np.swapaxes(probability, 1, 2))
-    return np.ascontiguousarray(np.swapaxes(values, 1, 2), dtype=np.float32)
+    normal = _normals(own, n_paths, quantiles.shape[1], seed)
+    share = np.broadcast_to(np.asarray(correlation, np.float64), (len(quantiles),))
+    return _read(normal, share, quantiles, levels)
 
 
 def interval_sums(paths: Floats, begin: NDArray[np.int64], length: NDArray[np.int64]) -> Floats:
@@ -77,7 +72,7 @@ def content_keys(values: Floats) -> Keys:
     n_rows = values.shape[0]
     words = np.ascontiguousarray(values, np.float32).reshape(n_rows, -1).view(np.uint32).astype(np.uint64)
     with np.errstate(over="ignore"):
-        position = _mix(np.arange(1, words.shape[1] + 1, dtype=np.uint64) * _GOLDEN)
+        position = _mix(np.arange(1, words.shape[1] + 1, dtype=np.uint64) * draws.GOLDEN)
         return _mix(np.bitwise_xor.reduce(_mix(words + position), axis=1) + np.uint64(words.shape[1]))
 
 
@@ -114,14 +109,13 @@ def estimate_correlation(
     keys = content_keys(quantiles[rows])
     rows, keys = rows[np.argsort(keys, kind="stable")], np.sort(keys)
     rows, keys = rows[:max_rows], keys[:max_rows]
-    common, noise = _normals(keys, n_paths, horizon, seed)
-    shape, mask = quantiles[rows].astype(np.float64), available[rows]
+    normal = _normals(keys, n_paths, horizon, seed)
+    shape, mask = quantiles[rows], available[rows]
     truth = np.where(mask, actual[rows], 0.0)
     low, high = 0.0, 1.0
     for _ in range(6):
         middle = (low + high) / 2
-        probability = _probability(common, noise, np.full((len(rows), 1, 1), middle))
-        paths = np.swapaxes(read_at(shape, levels, np.swapaxes(probability, 1, 2)), 1, 2)
+        paths = _read(normal, np.full(len(rows), middle), shape, levels).astype(np.float64)
         excess = _coverage_excess(paths * mask[:, None, :], truth)
         low, high = (low, middle) if excess > 0 else (middle, high)
     found = (low + high) / 2 if low > 0 else 0.0
@@ -141,44 +135,37 @@ def _coverage_excess(paths: Floats, truth: Floats) -> float:
     return float(np.mean(excess))
 
 
-def _probability(common: Floats, noise: Floats, correlation: Floats) -> Floats:
-    """Copula probabilities (n, n_paths, horizon), strictly inside (0, 1)."""
-    z = np.sqrt(correlation) * common[:, :, None] + np.sqrt(1.0 - correlation) * noise
-    return np.clip(ndtr(z), 1e-6, 1 - 1e-6)
+def _read(normal: NDArray[np.float64], share: Floats, quantiles: Floats, levels: Floats) -> NDArray[np.float32]:
+    """(n, n_paths, horizon) units where normals (n, n_paths, horizon + 1) fall on the forecasts' quantiles."""
+    if len(levels) == 1:  # a forecast without a spread: every path is its one value
+        return np.repeat(quantiles[None, :, :, 0].swapaxes(0, 1), normal.shape[1], axis=1).astype(np.float32)
+    own, at = plain(quantiles), plain(levels)
+    lower, upper = tail_slopes(own, at)
+    return draws.values(normal, plain(share), own, at, plain(lower), plain(upper))
 
 
-def _normals(keys: Keys, n_paths: int, horizon: int, seed: int) -> tuple[Floats, Floats]:
-    """Stratified standard normals: common (n, n_paths) and own (n, n_paths, horizon)."""
+def _normals(keys: Keys, n_paths: int, horizon: int, seed: int) -> NDArray[np.float64]:
+    """(n, n_paths, horizon + 1) standard normals, stratified over paths: one in common, then one a step."""
     with np.errstate(over="ignore"):
-        base = _mix(keys + _mix(np.array([seed + 1], np.uint64) * _GOLDEN))
-        counter = np.arange(1, 2 * n_paths * (horizon + 1) + 1, dtype=np.uint64) * _GOLDEN
-        bits = _mix(base[:, None] + counter[None, :])
-    order, own = bits.reshape(len(keys), 2, n_paths, horizon + 1).swapaxes(0, 1)
-    jitter = (own >> np.uint64(11)).astype(np.float64) * 2.0**-53
-    rank = np.swapaxes(_ranks(np.swapaxes(order, 1, 2)), 1, 2)
-    normal = ndtri(np.clip((rank + jitter) / n_paths, 1e-9, 1 - 1e-9))
-    return normal[:, :, 0], normal[:, :, 1:]
+        base = _mix(keys + _mix(np.array([seed + 1], np.uint64) * draws.GOLDEN))
+    return draws.normals(base, _by_rank(draws.orders(base, n_paths, horizon + 1)))
 
 
-def _ranks(words: Keys) -> NDArray[np.int64]:
-    """Ranks along the last axis by the upper 53 bits of random words, ties in order.
+def _by_rank(words: Keys) -> NDArray[np.int64]:
+    """Positions along the last axis in the order of the upper 53 bits of random words, ties in order.
 
-    The lower bits take the place of each word, so that sorting the words themselves says where each one went: that
-    takes a fraction of the time of two indirect sorts.
+    The lower bits take the place of each word, so that sorting the words themselves says where each one was: that
+    takes a fraction of the time of an indirect sort.
     """
     count = words.shape[-1]
     if count > 2**11:
-        return np.argsort(np.argsort(words >> np.uint64(11), axis=-1, kind="stable"), axis=-1)
+        return np.argsort(words >> np.uint64(11), axis=-1, kind="stable")
     low = np.uint64(2**11 - 1)
-    placed = np.sort((words & ~low) | np.arange(count, dtype=np.uint64), axis=-1)
-    ranks = np.empty(words.shape, np.int64)
-    at = np.broadcast_to(np.arange(count), words.shape)
-    np.put_along_axis(ranks, (placed & low).astype(np.int64), at, axis=-1)
-    return ranks
+    return (np.sort((words & ~low) | np.arange(count, dtype=np.uint64), axis=-1) & low).astype(np.int64)
 
 
 def _mix(words: Keys) -> Keys:
-    """The splitmix64 finaliser: every input bit reaches every output bit. Source: Steele, Lea, Flood (2014)."""
-    words = (words ^ (words >> np.uint64(30))) * _MIX[0]
-    words = (words ^ (words >> np.uint64(27))) * _MIX[1]
+    """`draws.mixed` of arrays."""
+    words = (words ^ (words >> np.uint64(30))) * draws.MIX[0]
+    words = (words ^ (words >> np.uint64(27))) * draws.MIX[1]
     return words ^ (words >> np.uint64(31))

@@ -16,7 +16,7 @@ from parlevel.domain.replenish.timeline import planning_periods
 CHUNK = 128
 """Items of a chunk at most."""
 
-CELLS = 2**18
+CELLS = 2**20
 """Items x paths x periods of a chunk at most: with more, its arrays of 2 MB leave the second cache."""
 
 
@@ -102,7 +102,7 @@ class Batch:
         """(p, n) expected cost of given plans (p, n, h); plans off the grid count at the next lower level."""
         cost = np.zeros(units.shape[:2])
         for rows, model in zip(self.rows, self.models, strict=True):
-            cost[:, rows], _ = dp.appraise(model, self.levels(model, units[:, rows]))
+            cost[:, rows] = dp.appraise(model, self.levels(model, units[:, rows]))
         return cost
 
     def expected_stock(self, units: Floats) -> Floats:

@@ -8,7 +8,7 @@ import numpy as np
 
 from parlevel.domain.replenish.base import Floats, Ints
 from parlevel.domain.replenish.batch import Batch, to_opportunities
-from parlevel.domain.replenish.course import Course, as_planned, course, received, upto
+from parlevel.domain.replenish.course import Course, arrivals, course, upto
 from parlevel.domain.replenish.model import ItemModel
 
 
@@ -92,7 +92,7 @@ def _chunk(batch: Batch, rows: Ints, model: ItemModel, units: Floats, run: Cours
     width = min(horizon, state.receipts.shape[1])
     due[:, :width] = state.receipts[:, :width]
     # As planned, so that they add up to the order plan; the stock knows that later orders will follow what sells.
-    arrived = received(model, as_planned(planned, model.net.shape[1])).mean(axis=1)
+    arrived = arrivals(model, planned)
     stock = run.stock[:, :, :horizon]
     ordered = np.sort(stock, axis=1)
     low, high = (_between(ordered, share) for share in (0.05, 0.95))

@@ -19,9 +19,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from parlevel.domain.compiled import plain
 from parlevel.domain.replenish.base import Bools, Floats, Ints, State, Terms
+from parlevel.domain.replenish.kernels.stock import cost_tables, extremes, run_down
 from parlevel.domain.replenish.rounding import SLACK
 from parlevel.domain.replenish.timeline import GOES_ON, End, Timeline, timeline
 
@@ -87,23 +88,12 @@ def project(state: State, terms: Terms, paths: Floats, time: Timeline, end: End 
 
     Returns: (net, lost) as in `ItemModel`.
     """
-    n, n_paths, periods = paths.shape
+    n, _, periods = paths.shape
     due = np.zeros((n, periods))
     width = min(periods, state.receipts.shape[1])
     due[:, :width] = state.receipts[:, :width]
-    stops = terms.lost_sales[:, None] & np.ones((n, n_paths), bool)
-    level = np.repeat((state.on_hand - state.backorders)[:, None], n_paths, axis=1)
-    lost = np.zeros((n, n_paths))
-    net = np.empty_like(paths)
-    last, counts = int(time.first.max()), end.before(np.arange(periods))
-    for t in range(periods):
-        level = level + due[:, t, None] - paths[:, :, t]
-        if t < last:
-            short = np.where(stops & (t < time.first), np.maximum(-level, 0.0), 0.0)
-            level += short
-            lost += short * counts[t]
-        net[:, :, t] = level
-    return net, lost
+    level, counts = plain(state.on_hand - state.backorders), end.before(np.arange(periods))
+    return run_down(level, due, plain(paths), plain(time.first, np.int64), terms.lost_sales, counts)
 
 
 def build(
@@ -128,23 +118,27 @@ def build(
         end: when nothing counts any more.
     """
     periods = paths.shape[2]
-    # a period's paths are read together, here and where plans are played: they lie together
-    paths = np.moveaxis(np.ascontiguousarray(np.moveaxis(paths, 2, 0)), 0, 2)
+    paths = plain(paths)
     time = timeline(terms, horizon, periods, paths.shape[1])
     net, lost = project(state, terms, paths, time, end)
     need = net if added is None else net + (added(net, time) if callable(added) else added)
-    counts = end.before(np.arange(periods))
-    inside = (time.interval >= 0) & (time.interval < time.count[:, None, None]) & counts
-    peak = np.where(inside, -need, 0.0).max(axis=(1, 2)) + terms.min_stock
-    unit, least, top = _grid(terms, state, np.maximum(peak, 0.0), max_levels)
+    counts, interval, count = (
+        end.before(np.arange(periods)),
+        plain(time.interval, np.int64),
+        plain(time.count, np.int64),
+    )
+    peak, stock, waiting = extremes(net, need, interval, count, counts)
+    unit, least, top = _grid(terms, state, peak + terms.min_stock, max_levels)
     cap = np.minimum(_caps(state, terms, paths, need, time, unit, least), top[:, None])
-    levels = int(top.max()) + 1
-    cost = _tables(terms, time, need, inside, unit, levels, end)
-    early = (time.interval < 0) & counts
-    stock = np.where(early, np.maximum(net, 0.0), 0.0).sum(axis=2).mean(axis=1)
-    waiting = np.where(early, np.maximum(-net, 0.0), 0.0).sum(axis=2).mean(axis=1)
+    backorder = np.nan_to_num(terms.backorder_cost)
+    # Lost sales are counted once, at the end of the interval; backorders at the end of every period.
+    price = np.where(terms.lost_sales, terms.shortage_cost, backorder)[:, None] * end.weights(terms, time.receipt)
+    cost = cost_tables(
+        need, interval, count, counts, plain(unit), plain(terms.min_stock), plain(terms.holding_cost), plain(price),
+        ~terms.lost_sales, int(top.max()) + 1,
+    )  # fmt: skip
     short = np.where(terms.lost_sales, terms.shortage_cost * lost.mean(axis=1), 0.0)
-    late = np.where(terms.lost_sales, 0.0, np.nan_to_num(terms.backorder_cost) * waiting)
+    late = np.where(terms.lost_sales, 0.0, backorder * waiting)
     sunk = terms.holding_cost * stock + short + late
     return ItemModel(terms, time, net, need, lost, unit, least, cap, cost, sunk, end)
 
@@ -185,58 +179,3 @@ def _caps(state: State, terms: Terms, paths: Floats, need: Floats, time: Timelin
             fits = np.maximum(np.floor(np.maximum(wanted, 0.0) / unit[row] + SLACK), floor)
             cap[row] = np.minimum(cap[row], fits.astype(np.int64))
     return np.maximum(cap, 0)
-
-
-def _tables(
-    terms: Terms, time: Timeline, need: Floats, inside: NDArray[np.bool_], unit: Floats, levels: int, end: End
-) -> Floats:
-    """(n, K, levels) expected holding plus shortage cost, money."""
-    n, n_paths, periods = need.shape
-    shape = (n, time.n_opportunities, levels)
-    cell = np.moveaxis(np.arange(n)[:, None, None] * shape[1] + time.interval, 2, 0)
-    wanted = np.moveaxis(-need / unit[:, None, None], 2, 0)
-    over, _ = _expected(*_samples(cell, wanted, np.moveaxis(inside, 2, 0)), shape)
-    cost = over * (terms.holding_cost * unit / n_paths)[:, None, None]
-    # Lost sales are counted once, at the end of the interval; backorders at the end of every period.
-    ends = np.ones_like(inside)
-    ends[:, :, :-1] = (time.interval[:, :, 1:] != time.interval[:, :, :-1]) | ~end.before(np.arange(1, periods))
-    counted = inside & (ends | ~terms.lost_sales[:, None, None])
-    display = wanted + (terms.min_stock / unit)[:, None]
-    _, short = _expected(*_samples(cell, display, np.moveaxis(counted, 2, 0)), shape)
-    price = np.where(terms.lost_sales, terms.shortage_cost, np.nan_to_num(terms.backorder_cost))
-    cost += short * ((price * unit / n_paths)[:, None] * end.weights(terms, time.receipt))[:, :, None]
-    return cost
-
-
-def _samples(cell: Ints, wanted: Floats, counted: NDArray[np.bool_]) -> tuple[Ints, Floats]:
-    """((m,), (m,)) cells and values of the samples that count.
-
-    Args:
-        cell, counted: (T, n, 1 or n_paths).
-        wanted: (T, n, n_paths).
-    """
-    if cell.shape[2] > 1:
-        return cell[counted], wanted[counted]
-    some = wanted[counted[:, :, 0]]  # whole rows of paths
-    return np.repeat(cell[:, :, 0][counted[:, :, 0]], some.shape[1]), some.ravel()
-
-
-def _expected(cell: Ints, wanted: Floats, shape: tuple[int, int, int]) -> tuple[Floats, Floats]:
-    """Sums of (level - wanted)+ and of (wanted - level)+ at every level, per cell (item, interval).
-
-    Args:
-        cell: (m,) item * K + interval of each sample.
-        wanted: (m,) the sample, in levels.
-        shape: (n, K, levels) of the results.
-    """
-    levels = shape[2]
-    bin_ = np.clip(np.ceil(wanted), 0, levels).astype(np.int64)
-    flat = cell * (levels + 1) + bin_
-    size = shape[0] * shape[1] * (levels + 1)
-    count = np.bincount(flat, minlength=size).reshape(*shape[:2], levels + 1)
-    total = np.bincount(flat, weights=wanted, minlength=size).reshape(*shape[:2], levels + 1)
-    below, weight = count.cumsum(axis=2), total.cumsum(axis=2)
-    level = np.arange(levels)
-    over = level * below[..., :-1] - weight[..., :-1]
-    short = (weight[..., -1:] - weight[..., :-1]) - level * (below[..., -1:] - below[..., :-1])
-    return np.maximum(over, 0.0), np.maximum(short, 0.0)

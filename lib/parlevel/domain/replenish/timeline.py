@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from parlevel.domain.compiled import plain
 from parlevel.domain.replenish.base import Bools, Floats, Ints, Terms
 
 
@@ -42,6 +43,11 @@ class Timeline:
     def first(self) -> Ints:
         """(n, 1 or n_paths) period of the first possible receipt, 0-based."""
         return self.arrival[:, :, 0]
+
+    @property
+    def loops(self) -> tuple[Ints, Ints]:
+        """(interval, count) as compiled loops take them."""
+        return plain(self.interval, np.int64), plain(self.count, np.int64)
 
 
 def planning_periods(terms: Terms, horizon: int) -> int:
