@@ -75,7 +75,11 @@ def row_quantile(samples: Floats, level: Floats) -> Floats:
     >>> row_quantile(np.array([[3.0, 1.0, 2.0], [30.0, 10.0, 20.0]]), np.array([0.5, 1.0])).tolist()
     [2.0, 30.0]
     """
-    ordered = np.sort(samples, axis=1)
+    return ordered_quantile(np.sort(samples, axis=1), level)
+
+
+def ordered_quantile(ordered: Floats, level: Floats) -> Floats:
+    """The same of samples (n, p) that lie in order of size already."""
     p = ordered.shape[1]
     place = np.clip(np.asarray(level) * (p + 1 / 3) + 1 / 3 - 1, 0.0, p - 1.0)
     low = np.floor(place).astype(np.int64)

@@ -9,6 +9,7 @@ import numpy as np
 from parlevel.domain.replenish.base import Floats, Ints
 from parlevel.domain.replenish.batch import Batch, to_opportunities
 from parlevel.domain.replenish.course import Course, arrivals, course, upto
+from parlevel.domain.replenish.kernels.facts import stockout_chances
 from parlevel.domain.replenish.model import ItemModel
 
 
@@ -76,7 +77,7 @@ def _chunk(batch: Batch, rows: Ints, model: ItemModel, units: Floats, run: Cours
     nothing[:, 0] = 0.0
     near = upto(model, int(min(model.terms.protection_interval.max(), periods)))
     mean = np.concatenate([np.zeros((len(rows), 1)), forecast.mean.cumsum(axis=1)], axis=1)
-    begin = np.broadcast_to(np.arange(h), (len(rows), h))
+    begin = np.tile(np.arange(h), (len(rows), 1))
     end = np.minimum(begin + model.terms.protection_interval[:, None], periods)
     demand = np.take_along_axis(mean, end, axis=1) - np.take_along_axis(mean, begin, axis=1)
     state = batch.state.take(rows)
@@ -100,8 +101,8 @@ def _chunk(batch: Batch, rows: Ints, model: ItemModel, units: Floats, run: Cours
         "position": position,
         "protection_demand": demand,
         "target": np.maximum(target, 0.0),
-        "risk": _risk(run, begin, end),
-        "risk_without": _risk(course(near, nothing), begin[:, :1], end[:, :1])[:, 0],
+        "risk": stockout_chances(run.lost, begin, end),
+        "risk_without": stockout_chances(course(near, nothing).lost, begin[:, :1].copy(), end[:, :1].copy())[:, 0],
         "cover": _cover(state.inventory_position, forecast.mean),
         "receipts": due + np.diff(arrived, axis=1, prepend=0.0)[:, :horizon],
         "stock_mean": stock.mean(axis=1),
@@ -144,17 +145,6 @@ def _positions(now: Floats, units: Floats, mean: Floats, run: Course) -> Floats:
     ordered = units.cumsum(axis=1)[:, : h - 1]
     later = np.maximum(now[:, None] + ordered - sold, 0.0)
     return np.concatenate([now[:, None], later], axis=1)
-
-
-def _risk(run: Course, begin: Ints, end: Ints) -> Floats:
-    """(n, h) share of paths with unmet demand in periods begin..end - 1."""
-    bad = np.concatenate([np.zeros((*run.lost.shape[:2], 1)), (run.lost > 1e-9).cumsum(axis=2)], axis=2)
-    out = np.empty(begin.shape)
-    for step in range(begin.shape[1]):
-        until = np.take_along_axis(bad, np.broadcast_to(end[:, None, [step]], (*bad.shape[:2], 1)), axis=2)[..., 0]
-        since = np.take_along_axis(bad, np.broadcast_to(begin[:, None, [step]], (*bad.shape[:2], 1)), axis=2)[..., 0]
-        out[:, step] = (until > since).mean(axis=1)
-    return out
 
 
 def _cover(position: Floats, mean: Floats) -> Floats:

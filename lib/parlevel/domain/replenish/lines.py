@@ -6,11 +6,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from parlevel.domain.compiled import plain
 from parlevel.domain.replenish.base import Bools, Floats, Ints, Terms
 from parlevel.domain.replenish.batch import Batch, to_opportunities
 from parlevel.domain.replenish.constraints.resource import Row, order_step, weights
 from parlevel.domain.replenish.course import Course
-from parlevel.domain.replenish.cover import row_quantile
+from parlevel.domain.replenish.cover import ordered_quantile
+from parlevel.domain.replenish.kernels.facts import interval_demand, line_chances
 from parlevel.domain.replenish.ledger import Facts
 from parlevel.domain.replenish.model import ItemModel
 from parlevel.domain.replenish.rounding import least, room
@@ -88,37 +90,19 @@ class LineBook:
 
 def _demand(model: ItemModel, paths: np.ndarray, item: Ints, step: Ints) -> Floats:
     """(m, q) quantiles of demand over the protection interval."""
-    total = np.concatenate([np.zeros((*paths.shape[:2], 1)), paths.cumsum(axis=2)], axis=2)
     end = np.minimum(step + model.terms.protection_interval[item], paths.shape[2])
-    sums = total[item, :, end] - total[item, :, step]
-    m, q = len(item), len(QUANTILES)
-    return row_quantile(np.repeat(sums, q, axis=0), np.tile(QUANTILES, m)).reshape(m, q)
+    ordered = interval_demand(plain(paths, np.float32), plain(item, np.int64), plain(step, np.int64), end)
+    return np.stack([ordered_quantile(ordered, np.full(len(item), level)) for level in QUANTILES], axis=1)
 
 
 def _risks(model: ItemModel, run: Course, item: Ints, step: Ints) -> tuple[Floats, Floats]:
-    """((m,), (m,)) chance of a stockout over the protection interval without and with the line.
-
-    Within the interval the stock is what it would be if nothing were lost any more, plus what was lost before it: the
-    first stockout does not depend on later ones.
-    """
-    lost_sales = model.terms.lost_sales[:, None, None]
-    held = np.where(lost_sales | (run.lost <= 0), run.stock, -run.lost)
-    gone = np.where(lost_sales, run.lost, 0.0).cumsum(axis=2)
-    gone = np.concatenate([np.zeros((*gone.shape[:2], 1)), gone], axis=2)
-    periods = held.shape[2]
-    interval = model.terms.protection_interval[item]
-    window = step[:, None] + np.arange(int(interval.max(initial=1)))
-    inside = (np.arange(window.shape[1]) < interval[:, None]) & (window < periods)
-    at = np.minimum(window, periods - 1)
-    level = held[item[:, None], :, at]  # (m, w, paths)
-    level = level - (gone[item[:, None], :, at + 1] - gone[item, :, step][:, None, :])
+    """((m,), (m,)) chance of a stockout over the protection interval without and with the line."""
     opened = np.minimum(step // model.terms.review_period[item], model.time.n_opportunities - 1)
-    arrival = np.broadcast_to(model.time.arrival, (*held.shape[:2], model.time.arrival.shape[2]))[item, :, opened]
-    there = at[:, :, None] >= arrival[:, None, :]
-    line = run.ordered[item, :, opened][:, None, :] * there
-    level = np.where(inside[:, :, None], level, np.inf)
-    without, with_line = ((x.min(axis=1) < -1e-9).mean(axis=1) for x in (level - line, level))
-    return without, with_line
+    return line_chances(
+        run.stock, run.lost, model.terms.lost_sales, run.ordered, plain(model.time.arrival, np.int64),
+        plain(item, np.int64), plain(step, np.int64), plain(model.terms.protection_interval[item], np.int64),
+        plain(opened, np.int64),
+    )  # fmt: skip
 
 
 def _cases(model: ItemModel, units: Floats, item: Ints, step: Ints) -> tuple[Floats, Floats]:

@@ -214,7 +214,7 @@ class Master:
         """(...) cost of the trucks that total usages (..., r) need."""
         if not self.truck:
             return np.zeros(use.shape[:-1])
-        size, cost = (np.array([getattr(self.rows[k], name) for k in self.truck]) for name in ("amount", "cost"))
+        size, cost = self.trucks[:, self.truck]
         return np.asarray((np.ceil(use[..., self.truck] / size - 1e-9) * cost).sum(axis=-1))
 
     def value(self, columns: Columns, chosen: Ints) -> float:
@@ -223,16 +223,25 @@ class Master:
 
     def violation(self, use: Floats) -> Floats:
         """(..., r) by how much total usages (..., r) break each row, in the row's measure."""
-        amount, tolerance, top, least = self._limits
+        amount, tolerance, top, least, _ = self.limits
         over = use - amount
-        short = least & (use > 1e-9) & (over < -tolerance)
-        return np.where(top & (over > tolerance), over, 0.0) - np.where(short, over, 0.0)
+        short = (least > 0) & (use > 1e-9) & (over < -tolerance)
+        return np.where((top > 0) & (over > tolerance), over, 0.0) - np.where(short, over, 0.0)
 
     @cached_property
-    def _limits(self) -> tuple[Floats, Floats, Bools, Bools]:
-        """(r,) amounts, how far a total may pass them, and which are capacities and supplier minimums."""
+    def limits(self) -> Floats:
+        """(5, r) amounts, how far a total may pass them, which are capacities, which supplier minimums, and units."""
         amount = np.array([row.amount for row in self.rows])
-        top, least = np.zeros(len(self.rows), bool), np.zeros(len(self.rows), bool)
-        top[[k for k, row in enumerate(self.rows) if row.kind in CAPACITIES]] = True
-        least[self.minimum] = True
-        return amount, 1e-7 * np.maximum(1.0, np.abs(amount)), top, least
+        top, least = np.zeros((2, len(self.rows)))
+        top[[k for k, row in enumerate(self.rows) if row.kind in CAPACITIES]] = 1.0
+        least[self.minimum] = 1.0
+        size = np.abs(amount)
+        return np.stack([amount, 1e-7 * np.maximum(1.0, size), top, least, np.maximum(size, 1e-9)])
+
+    @cached_property
+    def trucks(self) -> Floats:
+        """(2, r) size and cost of the trucks of each row; 0 where it has none."""
+        found = np.zeros((2, len(self.rows)))
+        for k in self.truck:
+            found[:, k] = self.rows[k].amount, self.rows[k].cost
+        return found

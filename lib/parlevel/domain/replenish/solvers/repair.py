@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from parlevel.domain.replenish.base import Bools, Ints
+from parlevel.domain.compiled import plain
+from parlevel.domain.replenish.base import Bools, Floats, Ints
+from parlevel.domain.replenish.kernels.swaps import cheaper, mended
 from parlevel.domain.replenish.solvers.master import Columns, Master
 
 
@@ -38,23 +40,7 @@ def repair(master: Master, columns: Columns, chosen: Ints, swaps: int = 2000) ->
 
 def _swap(master: Master, columns: Columns, chosen: Ints, allowed: Bools, swaps: int) -> tuple[Ints, bool]:
     """(n,) the choice once no swap to an allowed plan makes it break less, and whether it keeps every row."""
-    chosen = chosen.copy()
-    scale = np.array([max(abs(row.amount), 1e-9) for row in master.rows])
-    for _ in range(swaps):
-        total = columns.use[chosen].sum(axis=0)
-        now = (master.violation(total) / scale).sum()
-        if now <= 0:
-            return chosen, True
-        after = total + columns.use - columns.use[chosen[columns.item]]
-        gain = now - (master.violation(after) / scale).sum(axis=1)
-        worse = columns.cost - columns.cost[chosen[columns.item]]
-        useful = allowed & (gain > 1e-12)
-        if not useful.any():
-            break
-        ratio = np.where(useful, np.maximum(worse, -1e12) / np.maximum(gain, 1e-12), np.inf)
-        best = int(ratio.argmin())
-        chosen[columns.item[best]] = best
-    return chosen, False
+    return mended(*_plans(columns), plain(chosen, np.int64), allowed, master.limits, swaps)
 
 
 def _hopeless(master: Master, columns: Columns, chosen: Ints) -> int | None:
@@ -93,19 +79,8 @@ def cheapest_of(columns: Columns, allowed: Bools, fallback: Ints) -> Ints:
 
 def improve(master: Master, columns: Columns, chosen: Ints, swaps: int) -> Ints:
     """Swap while that lowers the cost and breaks nothing."""
-    chosen = chosen.copy()
-    for _ in range(swaps):
-        total, own = columns.use[chosen].sum(axis=0), chosen[columns.item]
-        change = columns.cost - columns.cost[own]
-        if master.truck:
-            after = total + columns.use - columns.use[own]
-            change = change + master.extra_cost(after) - master.extra_cost(total)
-        # few plans are cheaper: whether they fit is asked of them alone
-        cheaper = np.flatnonzero(change < -1e-9)
-        after = total + columns.use[cheaper] - columns.use[own[cheaper]]
-        fits = cheaper[~master.violation(after).any(axis=1)]
-        if not len(fits):
-            break
-        best = int(fits[change[fits].argmin()])
-        chosen[columns.item[best]] = best
-    return chosen
+    return cheaper(*_plans(columns), plain(chosen, np.int64), master.limits, master.trucks, swaps)
+
+
+def _plans(columns: Columns) -> tuple[Ints, Floats, Floats]:
+    return plain(columns.item, np.int64), plain(columns.cost), plain(columns.use)
