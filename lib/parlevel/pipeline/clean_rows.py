@@ -213,7 +213,9 @@ def _duplicates(rows: DataFrame, mode: str, *, netted: bool) -> DataFrame:
     n_values, n_sold = F.count("_value").over(key), F.count_if(sold).over(key)
 
     def several(some: Column) -> Column:
-        return F.size(F.collect_set(F.when(some, F.xxhash64("_value", "in_stock"))).over(key)) > 1
+        # not a set of them: one a row is made of each, and it took as long as all the rest of packing
+        found = F.when(some, F.xxhash64("_value", "in_stock"))
+        return F.coalesce(F.min(found).over(key) < F.max(found).over(key), F.lit(False))
 
     first = F.when(back, rank - n_sold).otherwise(rank) > 1
     differ = F.when(back, several(back)).otherwise(several(sold)) if mode == "quarantine" else first
