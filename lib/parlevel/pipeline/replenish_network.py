@@ -23,7 +23,7 @@ from parlevel.pipeline.replenish_choice import with_policies
 from parlevel.pipeline.replenish_network_rows import OUTSIDE, node_rows, with_passes, with_ways
 from parlevel.pipeline.replenish_rows import shared, with_limits
 from parlevel.pipeline.replenish_solve import make_job, transform
-from parlevel.pipeline.replenish_tables import ABOUT_ITEMS, OUTPUT, group_rows, table_rows, without
+from parlevel.pipeline.replenish_tables import ABOUT_ITEMS, OUTPUT, group_rows, table_rows
 from parlevel.spark.grouped import apply_groups
 from parlevel.spark.periods import period_index
 from parlevel.spark.scratch import Scratch
@@ -254,7 +254,9 @@ def cut(plan: DataFrame, planned: DataFrame, shipments: DataFrame, job: Job, scr
     told = short.select("series_id", "sent", F.col("reason").alias("short"))
     rows = planned.join(told, "series_id")
     made = scratch.keep(apply_groups(rows, ["solve_group"], partial(_cut, job=job), OUTPUT))
-    return without(plan, rows).unionByName(made)
+    replaced = F.col("kind").isin(*ABOUT_ITEMS)
+    rest = plan.where(replaced).join(told.select("series_id"), "series_id", "left_anti")
+    return plan.where(~replaced).unionByName(rest).unionByName(made, allowMissingColumns=True)
 
 
 def _cut(table: pa.Table, *, job: Job) -> pa.Table:
