@@ -1,4 +1,4 @@
-"""Many items of a group, in chunks that fit the cache; plans and prices on the group's own order steps."""
+"""Many items of a group, in chunks of bounded memory; plans and prices on the group's own order steps."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ CHUNK = 128
 """Items of a chunk at most."""
 
 CELLS = 2**20
-"""Items x paths x periods of a chunk at most: with more, its arrays of 2 MB leave the second cache."""
+"""Items x paths x periods of a chunk at most: 8 MiB an array, so that a task's memory does not grow with its groups."""
 
 
 @dataclass(frozen=True)

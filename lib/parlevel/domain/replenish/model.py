@@ -122,11 +122,7 @@ def build(
     time = timeline(terms, horizon, periods, paths.shape[1])
     net, lost = project(state, terms, paths, time, end)
     need = net if added is None else net + (added(net, time) if callable(added) else added)
-    counts, interval, count = (
-        end.before(np.arange(periods)),
-        plain(time.interval, np.int64),
-        plain(time.count, np.int64),
-    )
+    counts, (interval, count) = end.before(np.arange(periods)), time.loops
     peak, stock, waiting = extremes(net, need, interval, count, counts)
     unit, least, top = _grid(terms, state, peak + terms.min_stock, max_levels)
     cap = np.minimum(_caps(state, terms, paths, need, time, unit, least), top[:, None])
