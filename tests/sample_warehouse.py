@@ -340,7 +340,7 @@ def _scores(draw: np.random.Generator) -> dict[str, list[dict[str, Any]]]:
         }
         for cutoff in (day(-56), day(-28))
         for policy, cost in (("optimal", 1.0), ("min_max", 1.25))
-        for segment in ("all", "pattern:smooth", "pattern:lumpy")
+        for segment in ("all", "pattern:smooth", "pattern:lumpy", "limits:kept", "limits:ignored")
     ]  # fmt: skip
     service = [
         {

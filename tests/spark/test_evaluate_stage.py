@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
-from stock_tables import shop, written
+from stock_tables import limit, shop, written
 
 from parlevel.config import load
 from parlevel.errors import DataError
-from parlevel.pipeline import evaluate, plays
+from parlevel.pipeline import evaluate, evaluate_limits, evaluate_rows, plays
 
 pytestmark = pytest.mark.spark
 SETS = ("calendar.horizon=14", "replenish.n_paths=16")
@@ -100,7 +100,7 @@ def test_partitions_and_names_do_not_show(spark: SparkSession) -> None:
     for rename, parts in (("s", 1), ("zz", 3)):
         shown = shop(spark, 14, n=7, rename=rename)
         tables = (shown[k].repartition(parts) for k in ("backtest", "series_profile", "supply_terms", "panel"))
-        rows = plays.simulation_rows(*tables, cfg=cfg)
+        rows = evaluate_rows.simulation_rows(*tables, cfg=cfg)
         played = plays.simulate(rows, evaluate.own_plays(cfg), cfg.evaluate.segments, cfg=cfg)
         found.append([str(row) for row in played])
     assert len(found[0]) > 3
@@ -112,7 +112,7 @@ def test_a_backtest_without_chosen_forecasts_is_refused(spark: SparkSession) -> 
     shown = shop(spark, 14, n=3)
     old = shown["backtest"].where("model <> 'chosen'")
     with pytest.raises(DataError, match="must hold the forecasts of model 'chosen'"):
-        plays.simulation_rows(old, shown["series_profile"], shown["supply_terms"], shown["panel"], cfg=cfg)
+        evaluate_rows.simulation_rows(old, shown["series_profile"], shown["supply_terms"], shown["panel"], cfg=cfg)
 
 
 def test_segments_are_those_known_before_what_is_judged(spark: SparkSession) -> None:
@@ -120,7 +120,7 @@ def test_segments_are_those_known_before_what_is_judged(spark: SparkSession) -> 
     shown = shop(spark, 14, n=6)
     # at the cutoff all series look slow: that is made of the very periods that are played
     profile = shown["series_profile"].withColumns({"velocity": F.lit("C"), "pattern": F.lit("dead")})
-    rows = plays.simulation_rows(shown["backtest"], profile, shown["supply_terms"], shown["panel"], cfg=cfg)
+    rows = evaluate_rows.simulation_rows(shown["backtest"], profile, shown["supply_terms"], shown["panel"], cfg=cfg)
     assert {(r.velocity, r.pattern) for r in rows.select("velocity", "pattern").collect()} == {
         ("A", "smooth"),
         ("B", "lumpy"),
@@ -139,9 +139,59 @@ def test_max_series_draws_by_content(spark: SparkSession) -> None:
     drawn = []
     for rename in ("s", "zz"):
         shown = shop(spark, 14, n=9, rename=rename)
-        rows = plays.simulation_rows(
+        rows = evaluate_rows.simulation_rows(
             shown["backtest"], shown["series_profile"], shown["supply_terms"], shown["panel"], cfg=cfg
         )
         drawn.append(sorted(r["content_key"] for r in rows.select("content_key").collect()))
     assert len(drawn[0]) == 4
     assert drawn[0] == drawn[1]
+
+
+def test_groups_are_played_with_their_limits(spark: SparkSession, tmp_path) -> None:
+    cfg = load(sets=[f"paths.warehouse={tmp_path}", *SETS, "evaluate.limits_series=8", "evaluate.frontier_series=0"])
+    limits = [
+        limit("min:sup0", "supplier_min", "value", 30.0, supplier_id="sup0"),
+        limit("truck:sup1", "truck", "units", 40.0, supplier_id="sup1", cost=5.0),
+        limit("budget", "budget", "value", 120.0),
+        limit("later", "budget", "value", 1.0, period=3),
+    ]
+    tables = written(spark, cfg, shop(spark, 14, failed=0, limits=limits))
+    note = evaluate.run(tables, cfg)
+    rows = {(r["policy"], r["segment"]): r for r in tables.read("inventory_kpi").collect()}
+    for name in ("optimal", "min_max"):
+        kept, free = rows[name, "limits:kept"], rows[name, "limits:ignored"]
+        assert kept["n_series"] == free["n_series"] == 8  # four groups of two
+        assert kept["demand"] == free["demand"] < rows[name, "all"]["demand"]
+        assert kept["order_cost"] > 0.3 * kept["orders"] + 1e-9  # trucks are paid
+        assert free["order_cost"] == pytest.approx(0.3 * free["orders"])
+        assert kept["total_cost"] > free["total_cost"]
+    assert ("perfect_forecast", "limits:kept") not in rows
+    assert "with the limits of their groups kept, 8 series: optimal costs" in note
+    # none of it is in the tables of service, and nothing is played where nothing is limited
+    assert not tables.read("service").where("segment like 'limits%'").count()
+
+
+def test_a_group_has_its_part_of_what_several_share(spark: SparkSession) -> None:
+    cfg, shown = load(sets=list(SETS)), shop(spark, 14, failed=0)
+    asked = [
+        limit("budget", "budget", "value", 100.0),
+        limit("cap:sup0", "inbound", "units", 50.0, supplier_id="sup0"),
+        limit("min:sup0", "supplier_min", "value", 30.0, supplier_id="sup0"),
+        limit("own", "budget", "value", 9.0, supplier_id="sup0", location_id="loc0"),
+    ]
+    whole = [{"supplier_id": None, "location_id": None, **row} for row in asked]
+    some = (shown["backtest"], shown["series_profile"], shown["supply_terms"])
+    found = evaluate_limits.groups(*some, whole, cfg).collect()
+    assert {(r["supplier_id"], r["location_id"]) for r in found} == {(f"sup{k % 3}", f"loc{k % 2}") for k in range(6)}
+    parts = {r["supplier_id"] + r["location_id"]: {x["resource_id"]: x for x in evaluate_limits.limits_of(r, whole)}
+             for r in found}  # fmt: skip
+    assert sum(each["budget"]["amount"] for each in parts.values()) == pytest.approx(100.0)
+    assert parts["sup0loc0"]["cap:sup0"]["amount"] + parts["sup0loc1"]["cap:sup0"]["amount"] == pytest.approx(50.0)
+    assert [parts[k]["min:sup0"]["amount"] for k in ("sup0loc0", "sup0loc1")] == [30.0, 30.0]
+    assert parts["sup0loc0"]["own"] | {"amount": 9.0} == parts["sup0loc0"]["own"]
+    assert set(parts["sup1loc0"]) == {"budget"}
+    only = [row for row in whole if row["resource_id"] == "own"]
+    assert evaluate_limits.groups(*some, only, cfg).count() == 1
+    drawn = evaluate_limits.draw(evaluate_limits.groups(*some, whole, cfg), 5)
+    assert [r["n"] for r in drawn] == [2, 2]
+    assert evaluate_limits.draw(evaluate_limits.groups(*some, whole, cfg), 1) == []

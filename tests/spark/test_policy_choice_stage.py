@@ -5,11 +5,12 @@ from __future__ import annotations
 import pytest
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
-from stock_tables import shop, written
+from stock_tables import frame, limit, shop, written
 
 from parlevel.config import Config, load
 from parlevel.errors import DataError
 from parlevel.pipeline import evaluate, replenish
+from parlevel.pipeline.evaluate_limits import play_limits
 from parlevel.pipeline.replenish_choice import choose
 from parlevel.spark.tables import Tables
 
@@ -71,3 +72,16 @@ def test_one_fold_is_not_enough_to_choose(spark: SparkSession, tmp_path) -> None
     shown["backtest"] = shown["backtest"].where("fold = 1")
     with pytest.raises(DataError, match=r"Set train\.folds to 3 or more"):
         choose(written(spark, cfg, shown), cfg)
+
+
+def test_each_item_keeps_its_own_policy_where_groups_keep_their_limits(spark: SparkSession, done) -> None:
+    tables, cfg = done
+    limits = [limit("min", "supplier_min", "value", 25.0, supplier_id="sup0"), limit("all", "budget", "value", 400.0)]
+    tables.write("resources", frame(spark, "resources", limits), files=1)
+    found = play_limits(tables, tables.read("supply_terms"), evaluate.own_plays(cfg), cfg)
+    rows = {(row["policy"], row["segment"]): row for row in found}
+    assert set(rows) == {(name, f"limits:{how}") for name in ("auto", "min_max") for how in ("kept", "ignored")}
+    assert {row["n_series"] for row in found} == {64}
+    free = {r["policy"]: r for r in tables.read("inventory_kpi").where("segment = 'all'").collect()}
+    assert rows["auto", "limits:ignored"]["total_cost"] == pytest.approx(free["auto"]["total_cost"])
+    assert rows["auto", "limits:kept"]["total_cost"] > rows["auto", "limits:ignored"]["total_cost"]

@@ -142,7 +142,7 @@ def test_a_run_that_ends_early_does_not_show_what_other_runs_went_on_to_make(bui
     assert {stage for stage, _, _ in early.counts} <= {"sources", "clean", "features", "train", "forecast"}
     assert whole.kpis
     assert whole.command
-    assert (early.kpis, early.command, early.report) == ((), None, None)
+    assert (early.kpis, early.limits, early.command, early.report) == ((), "", None, None)
 
 
 def test_the_plain_summary_has_counts_figures_and_a_query(built: Path):
@@ -150,6 +150,8 @@ def test_the_plain_summary_has_counts_figures_and_a_query(built: Path):
     shown = text(summarise(sample.config(built)))
     assert any(line.split() == ["replenish", "plan_report", "11"] for line in shown.splitlines())
     assert "min_max" in shown
+    assert "with minimums, trucks and capacities kept, 48 series of whole supplier groups: " in shown
+    assert "(-22.8 %), fill rate 98.5 % against 96.1 %" in shown
     assert f"tables  {built}/" in shown
     assert "parlevel sql" in shown
     assert "report.html" not in shown  # not drawn yet

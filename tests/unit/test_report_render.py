@@ -153,6 +153,12 @@ def test_what_service_costs_is_drawn_and_what_was_promised_is_checked(html: str)
     assert "Service against its target" in html
 
 
+def test_limits_that_items_share_have_a_table_of_their_own(html: str):
+    shown = html.index("with the minimums, trucks and capacities that their items share")
+    assert html.index("limits kept") > shown > html.index("By segment")
+    assert html.index("the same series, limits ignored") > html.index("limits kept")
+
+
 def test_a_dozen_fans_and_six_projections(html: str, built: Path):
     assert html.count("Demand and forecast of") == sample.config(built).report.fans == 12
     assert html.count("Stock projection of") == 6

@@ -173,8 +173,7 @@ def show_summary(summary: Summary, screen: Console) -> None:
     screen.print(counts)
     if summary.kpis:
         title = (
-            f"Worth of the plan: {summary.policy} against {summary.baseline}, simulated after past cutoffs "
-            "item by item, without shared limits"
+            f"Worth of the plan: {summary.policy} against {summary.baseline}, simulated after past cutoffs item by item"
         )
         kpis = Table(
             title=title, title_justify="left", header_style="bold", caption=ACCURACY_NOTE, caption_justify="left"
@@ -186,6 +185,8 @@ def show_summary(summary: Summary, screen: Console) -> None:
             colour = "" if kpi.better is None else "green" if kpi.better else "red"
             kpis.add_row(kpi.name, kpi.plan, kpi.baseline, Text(kpi.change, style=colour))
         screen.print(kpis)
+        if summary.limits:
+            screen.print(Text(summary.limits), soft_wrap=True)
     screen.print(Text("tables  ") + Text(f"{summary.warehouse}/", style="bold cyan"), soft_wrap=True)
     if summary.report:
         screen.print(Text("report  ") + Text(summary.report, style="bold cyan"), soft_wrap=True)

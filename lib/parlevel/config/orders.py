@@ -48,6 +48,7 @@ class Evaluate(Section):
     frontier_weights: list[float] = [0.3, 0.6, 1.0, 2.0]  # values of replenish.shortage_weight that it tries
     frontier_levels: list[Share] = [0.9, 0.95, 0.98]  # cycle service levels that it asks for
     service_series: int = Field(500, ge=0)  # series, drawn by content, that service is measured on; 0: no table
+    limits_series: int = Field(500, ge=0)  # series, in whole groups, also played with their limits kept; 0: none
     max_series: int = Field(10_000, ge=0)  # simulate at most this many series, drawn by content; 0: all
 
 

@@ -7,24 +7,15 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from pyspark.sql import DataFrame
+from pyspark.sql import DataFrame, Row
 from pyspark.sql import functions as F
 
 from parlevel.config import Config
 from parlevel.domain.evaluate import accuracy
 from parlevel.pipeline import evaluate_frontier, evaluate_service, train_kept
-from parlevel.pipeline.plays import (
-    CHOSEN,
-    MEASURES,
-    PERFECT,
-    Plays,
-    Setting,
-    as_known_before,
-    parameters_of,
-    season_of,
-    simulate,
-    simulation_rows,
-)
+from parlevel.pipeline.evaluate_limits import BY_HAND, KEPT, play_limits
+from parlevel.pipeline.evaluate_rows import CHOSEN, as_known_before, simulation_rows
+from parlevel.pipeline.plays import MEASURES, PERFECT, Plays, Setting, parameters_of, season_of, simulate
 from parlevel.pipeline.replenish_baskets import basket_terms
 from parlevel.pipeline.replenish_decided import decided
 from parlevel.schemas import contract, of_stage
@@ -44,15 +35,18 @@ def run(tables: Tables, cfg: Config) -> str:
         return told
     backtest, profile = tables.read("backtest"), tables.read("series_profile")
     frames = {"accuracy": forecast_accuracy(backtest, profile)}
-    rows = simulation_rows(backtest, profile, basket_terms(tables, cfg), tables.read("panel"), cfg=cfg)
-    rows = decided(tables, rows, cfg)
+    terms, panel = basket_terms(tables, cfg), tables.read("panel")
+    rows = decided(tables, simulation_rows(backtest, profile, terms, panel, cfg=cfg), cfg)
     n_series = profile.count()
     n_played = min(n_series, cfg.evaluate.max_series or n_series)
     varied = evaluate_frontier.settings(cfg, n_played)
     served = evaluate_service.settings(cfg, n_played)
     plays = {**own_plays(cfg), **{(each.entry, name): each for name, each in (varied | served).items()}}
     found = simulate(rows, plays, cfg.evaluate.segments, cfg=cfg)
-    frames["inventory_kpi"] = _frame(rows, "inventory_kpi", _kpi_rows(found))
+    limited = play_limits(tables, terms, own_plays(cfg), cfg)
+    by_hand = sum(row["n_series"] for row in limited if row["segment"] == BY_HAND)
+    whole = [*found, *(row for row in limited if row["segment"] != BY_HAND)]
+    frames["inventory_kpi"] = _frame(rows, "inventory_kpi", _kpi_rows(whole))
     if varied:
         curves = evaluate_frontier.rows([row for row in found if row["setting"] in varied], varied)
         frames["frontier"] = _frame(rows, "frontier", curves)
@@ -61,7 +55,8 @@ def run(tables: Tables, cfg: Config) -> str:
         frames["service"] = _frame(rows, "service", reached)
     tables.write_all(frames, files=1)
     drawn = f" (drawn from {n_series:,}: evaluate.max_series)" if n_played < n_series else ""
-    return _report(tables, cfg) + drawn
+    failed = f"; the solver found no plan for {by_hand} decisions with limits, made by hand instead" if by_hand else ""
+    return _report(tables, cfg) + drawn + failed
 
 
 def _as_played(tables: Tables, cfg: Config) -> str:
@@ -119,16 +114,21 @@ def forecast_accuracy(backtest: DataFrame, profile: DataFrame) -> DataFrame:
 
 def _report(tables: Tables, cfg: Config) -> str:
     """The plan against the baseline in one line."""
-    rows = {
-        row["policy"]: row
-        for row in tables.read("inventory_kpi").where("segment = 'all'").collect()  # bounded: policies
-    }
+    kpi = tables.read("inventory_kpi").where(F.col("segment").isin("all", KEPT))
+    rows = {(row["segment"], row["policy"]): row for row in kpi.collect()}  # bounded: policies
     wape = tables.read("accuracy").where(f"segment = 'all' and metric = 'wape' and model = '{CHOSEN}'").head(1)
     first = f"WAPE {wape[0]['value']:.1%} on the held-back fold; " if wape and wape[0]["value"] is not None else ""
-    own, base = rows[cfg.replenish.policy], rows[cfg.evaluate.baseline]
+    own, base = (rows["all", name] for name in (cfg.replenish.policy, cfg.evaluate.baseline))
+    told = f"{first}{own['n_series']:,} series played over {own['n_periods']} periods: {_against(own, base)}"
+    if (KEPT, own["policy"]) not in rows:
+        return told
+    own, base = (rows[KEPT, name] for name in (cfg.replenish.policy, cfg.evaluate.baseline))
+    return f"{told}; with the limits of their groups kept, {own['n_series']:,} series: {_against(own, base)}"
+
+
+def _against(own: Row, base: Row) -> str:
     saved = 1.0 - own["total_cost"] / base["total_cost"] if base["total_cost"] else 0.0
     return (
-        f"{first}{own['n_series']:,} series played over {own['n_periods']} periods: {cfg.replenish.policy} costs "
-        f"{own['total_cost']:,.0f} (fill rate {own['fill_rate'] or 0:.1%}), {cfg.evaluate.baseline} "
+        f"{own['policy']} costs {own['total_cost']:,.0f} (fill rate {own['fill_rate'] or 0:.1%}), {base['policy']} "
         f"{base['total_cost']:,.0f} ({base['fill_rate'] or 0:.1%}): {saved:+.1%} saved"
     )

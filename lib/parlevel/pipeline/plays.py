@@ -10,28 +10,22 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from pyspark.sql import Column as SparkColumn
 from pyspark.sql import DataFrame
-from pyspark.sql import functions as F
 
 from parlevel.config import Config
 from parlevel.domain.evaluate import inventory
-from parlevel.domain.evaluate.simulate import play, start_state
+from parlevel.domain.evaluate.simulate import Played, play, start_state
 from parlevel.domain.periods import PER_YEAR, SEASON
-from parlevel.domain.replenish.base import Floats, Forecast, Ints, Policy
+from parlevel.domain.replenish.base import Floats, Forecast, Ints, Policy, Terms
 from parlevel.domain.replenish.packed import PACKED, Items, unpack
 from parlevel.domain.replenish.pathbook import with_book
 from parlevel.domain.replenish.registry import AUTO, OPTIMAL, policy
-from parlevel.errors import DataError
-from parlevel.pipeline.features_groups import BEFORE
-from parlevel.pipeline.replenish_rows import HISTORY, season_steps
 from parlevel.schemas import Column, arrow_schema
 from parlevel.spark.grouped import map_packed
-from parlevel.spark.periods import DAYS, period_index
+from parlevel.spark.periods import DAYS
 from parlevel.spark.session import cores
 from parlevel.spark.sums import exact_sum
 
-CHOSEN = "chosen"  # model name of the forecasts that the pipeline itself would have used
 PERFECT = "perfect_forecast"  # `optimal` told the demand that came, whatever the policy in use
 SERVICE = "safety_stock_csl"
 MEASURES = {SERVICE: "cycle_service_level", "safety_stock_fill_rate": "fill_rate"}
@@ -66,87 +60,6 @@ Plays = Mapping[tuple[str, str], Setting]
 """(name in the tables, setting; empty for what everything is played with) -> the policy."""
 
 
-def simulation_rows(
-    backtest: DataFrame, profile: DataFrame, terms: DataFrame, panel: DataFrame, *, cfg: Config, past: bool = False
-) -> DataFrame:
-    """One row a series: its newest held-back forecast, what came, its terms and its history up to that cutoff.
-
-    Args:
-        backtest, profile, terms, panel: contracts; `terms` is supply_terms.
-        cfg: the configuration.
-        past: the older folds instead, one row a series and fold; decisions may learn from them.
-
-    Returns: columns `PACKED`, `actual`, `available`, `cutoff` and the segments of the configuration.
-
-    Raises:
-        DataError: no forecast of the chosen model is there.
-    """
-    period = cfg.calendar.period
-    chosen = backtest.where(F.col("model") == CHOSEN)
-    newest = chosen.agg(F.max("fold")).head(1)[0][0]
-    if newest is None:
-        raise DataError(
-            f"backtest must hold the forecasts of model {CHOSEN!r} to simulate on. Got none. Run stage train again."
-        )
-    made_it = ~F.exists("mean", lambda value: F.isnan(value))  # a series that no model could forecast has no plan
-    wanted = F.col("fold") < newest if past else F.col("fold") == newest
-    fold = chosen.where(wanted & made_it).select(
-        "series_id", "cutoff", "actual", "available", F.col("mean").cast("array<double>").alias("mean"), "levels",
-        F.col("quantiles").cast("array<double>").alias("quantiles"), "path_correlation",
-    )  # fmt: skip
-    if cfg.evaluate.max_series:
-        keys = profile.select("series_id", F.xxhash64(F.lit(cfg.seed), "content_key").alias("_draw"), "content_key")
-        drawn = keys.orderBy("_draw", "content_key", "series_id").limit(cfg.evaluate.max_series)
-        fold = fold.join(drawn.select("series_id"), "series_id", "left_semi")
-    ends = panel.select("series_id", F.col("demand").alias("_demand"), F.col("cutoff").alias("_end"))
-    known = as_known_before(profile).select(
-        "series_id", "product_id", "location_id", "content_key", "pattern", "velocity", "category"
-    )
-    back = (period_index(F.col("_end"), period) - period_index(F.col("cutoff"), period)).cast("int")
-    joined = (
-        fold.join(known, "series_id")
-        .join(terms, "series_id")
-        .join(ends, "series_id")
-        .withColumn("_length", F.greatest(F.size("_demand") - back, F.lit(0)))
-        .withColumn("_from", F.greatest(F.col("_length") - HISTORY, F.lit(0)) + 1)
-    )
-    made = _unstocked(period)
-    segments = [F.coalesce(F.col(name), F.lit("unknown")).alias(name) for name in cfg.evaluate.segments]
-    packed = [made[c.name].alias(c.name) if c.name in made else F.col(c.name) for c in PACKED]
-    return joined.select(*packed, "actual", "available", "cutoff", *segments, segment(cfg).alias("choice"))
-
-
-def as_known_before(profile: DataFrame) -> DataFrame:
-    """`series_profile` with the velocity and pattern that were known before any period that folds judge.
-
-    Classes made at the cutoff gather in class C what happened to sell little in the very periods that are played.
-    """
-    return profile.withColumns({name: F.col(BEFORE[name]) for name in ("velocity", "pattern")})
-
-
-def segment(cfg: Config) -> SparkColumn:
-    """What policies are chosen by, of columns of series_profile."""
-    return F.concat_ws("|", *(F.coalesce(F.col(name), F.lit("unknown")) for name in cfg.replenish.choose_by))
-
-
-def _unstocked(period: str) -> dict[str, SparkColumn]:
-    """Columns of `PACKED` that a past cutoff has by rule: no group, no stock yet, nothing on order."""
-    return {
-        "solve_group": F.lit(""),
-        "missing": F.lit(None).cast("string"),
-        "cutoff_index": period_index(F.col("cutoff"), period),
-        "history": F.expr("slice(_demand, _from, greatest(_length - _from + 1, 0))"),
-        "drivers": F.lit(None).cast("array<string>"),
-        "on_hand": F.lit(0.0),
-        "backorders": F.lit(0.0),
-        "due_steps": F.array().cast("array<int>"),
-        "due_qty": F.array().cast("array<double>"),
-        "season_steps": season_steps(period_index(F.col("cutoff"), period), period),
-        "asked": F.lit(None).cast("double"),
-        "policy": F.lit(None).cast("string"),
-    }
-
-
 def simulate(rows: DataFrame, plays: Plays, kinds: Sequence[str], *, cfg: Config) -> list[dict[str, Any]]:
     """Play policies: a row a policy, setting, segment and cutoff, with sums and ratios.
 
@@ -158,7 +71,11 @@ def simulate(rows: DataFrame, plays: Plays, kinds: Sequence[str], *, cfg: Config
     """
     parts = 4 * cores(rows.sparkSession)
     fn = partial(_play, plays=plays, season=season_of(cfg), kinds=tuple(kinds))
-    played = map_packed(rows, fn, SERIES_SUMS, partitions=parts)
+    return added_up(map_packed(rows, fn, SERIES_SUMS, partitions=parts), cfg)
+
+
+def added_up(played: DataFrame, cfg: Config) -> list[dict[str, Any]]:
+    """A row a policy, setting, segment and cutoff, with sums and ratios, of rows `SERIES_SUMS`."""
     keys = ["policy", "setting", "segment", "cutoff"]
     totals = played.groupBy(*keys).agg(*(exact_sum(name).alias(name) for name in inventory.SUMS))
     found = totals.orderBy(*keys).collect()  # bounded: policies, settings, segments and folds
@@ -215,15 +132,11 @@ def _draw(key: str) -> float:
 
 def _play_some(table: pa.Table, plays: Plays, season: int, kinds: tuple[str, ...]) -> list[pa.Table]:
     """The same for the plays that these rows are for."""
-    horizon = len(table["actual"][0])
-    items = unpack(table.select([column.name for column in PACKED]), horizon)
-    actual = _matrix(table["actual"], horizon)
-    known = (_matrix(table["available"], horizon) > 0.5) & ~np.isnan(actual)
-    demand = np.where(known, np.maximum(actual, 0.0), np.nan)
+    items, demand = unpacked(table)
     known_then, parts = with_book(items.forecast, season), []
     for (name, setting), each in sorted(plays.items()):
         forecast = with_book(_perfect(items, demand), season) if name == PERFECT else known_then
-        sums = _sums(items, forecast, demand, each, season, ahead=not setting)
+        sums = sums_of(items, forecast, demand, each, season, ahead=not setting)
         for kind in ("all", *kinds):
             labels = ["all"] * items.n if kind == "all" else [f"{kind}:{value}" for value in table[kind].to_pylist()]
             named = {"policy": [name] * items.n, "setting": [setting] * items.n, "segment": labels}
@@ -231,7 +144,16 @@ def _play_some(table: pa.Table, plays: Plays, season: int, kinds: tuple[str, ...
     return parts
 
 
-def _sums(
+def unpacked(table: pa.Table) -> tuple[Items, Floats]:
+    """(items, what was wanted (n, P), NaN = unknown) of rows from `simulation_rows`, sorted by content."""
+    horizon = len(table["actual"][0])
+    items = unpack(table.select([column.name for column in PACKED]), horizon)
+    actual = _matrix(table["actual"], horizon)
+    known = (_matrix(table["available"], horizon) > 0.5) & ~np.isnan(actual)
+    return items, np.where(known, np.maximum(actual, 0.0), np.nan)
+
+
+def sums_of(
     items: Items, forecast: Forecast, demand: Floats, each: Setting, season: int, *, ahead: bool
 ) -> dict[str, Floats]:
     """Name of `inventory.SUMS` -> (n,) for one play; with the policy auto each item by its own policy."""
@@ -251,14 +173,29 @@ def _play_items(
     items: Items, forecast: Forecast, rows: Ints, demand: Floats, rule: Policy, season: int, *, ahead: bool
 ) -> dict[str, Floats]:
     """The same for some items and one policy."""
-    horizon, some, asked = demand.shape[1], forecast.take(rows), items.for_policies().take(rows)
+    some, asked = forecast.take(rows), items.for_policies().take(rows)
+    played = play_with(rule, some, asked, demand[rows], season, ahead=ahead)
+    return inventory.sums(played, items.terms.take(rows), (~np.isnan(demand[rows])).astype(np.float64))
+
+
+def play_with(rule: Policy, forecast: Forecast, asked: Terms, demand: Floats, season: int, *, ahead: bool) -> Played:
+    """Play a policy from the stock by rule; it sees the forecast made at the cutoff, always as long.
+
+    Args:
+        rule: decides.
+        forecast: of n items at the cutoff; its last season is repeated beyond its horizon.
+        asked: terms that policies decide by.
+        demand: (n, P) what was wanted; NaN = unknown.
+        season: periods in a season.
+        ahead: also ask what is planned for the next review.
+    """
+    horizon = demand.shape[1]
 
     def foresee(t: int) -> Forecast:
-        """The forecast made at the cutoff, seen from period t: always as long, the last season repeated."""
-        return some.extend(t + horizon, season).after(t)
+        """The forecast seen from period t."""
+        return forecast.extend(t + horizon, season).after(t)
 
-    played = play(rule, start_state(some.history, asked), demand[rows], foresee, asked, season, ahead=ahead)
-    return inventory.sums(played, items.terms.take(rows), (~np.isnan(demand[rows])).astype(np.float64))
+    return play(rule, start_state(forecast.history, asked), demand, foresee, asked, season, ahead=ahead)
 
 
 def _perfect(items: Items, demand: Floats) -> Forecast:

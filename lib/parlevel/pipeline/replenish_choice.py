@@ -13,7 +13,8 @@ from pyspark.sql import functions as F
 
 from parlevel.config import Config
 from parlevel.domain.replenish.registry import AUTO
-from parlevel.pipeline.plays import Setting, parameters_of, segment
+from parlevel.pipeline.evaluate_rows import segment
+from parlevel.pipeline.plays import Setting, parameters_of
 from parlevel.pipeline.replenish_past import ALL, share, write_learned
 from parlevel.spark.tables import Tables
 

@@ -10,7 +10,8 @@ from typing import Any
 
 from parlevel.config import Config
 from parlevel.errors import DataError
-from parlevel.pipeline.plays import Setting, simulate, simulation_rows
+from parlevel.pipeline.evaluate_rows import simulation_rows
+from parlevel.pipeline.plays import Setting, simulate
 from parlevel.pipeline.replenish_baskets import basket_terms
 from parlevel.schemas import contract
 from parlevel.spark.tables import Tables, spark_schema

@@ -16,7 +16,8 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from parlevel.config import Config
-from parlevel.pipeline.plays import MEASURES, SERVICE, Setting, season_of, segment
+from parlevel.pipeline.evaluate_rows import segment
+from parlevel.pipeline.plays import MEASURES, SERVICE, Setting, season_of
 from parlevel.pipeline.replenish_past import ALL, share, write_learned
 from parlevel.spark.tables import Tables
 

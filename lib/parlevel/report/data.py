@@ -103,16 +103,16 @@ def policies(house: Warehouse) -> list[Row]:
     return house.rows("SELECT * FROM policy_costs WHERE segment = 'all' ORDER BY total_cost, policy")
 
 
-def policies_by_segment(house: Warehouse, plan: str, baseline: str) -> list[Row]:
-    """Plan and baseline side by side per segment."""
+def policies_by_segment(house: Warehouse, plan: str, baseline: str, *, limits: bool = False) -> list[Row]:
+    """Plan and baseline side by side per segment; with `limits` of groups played with what their items share."""
     if not house.has("policy_costs"):
         return []
     return house.rows(
         "SELECT a.segment, a.n_series, a.total_cost AS plan_cost, b.total_cost AS base_cost, a.fill_rate AS plan_fill, "
         "b.fill_rate AS base_fill, a.stockout_rate AS plan_out, b.stockout_rate AS base_out FROM policy_costs a "
         "JOIN policy_costs b ON b.segment = a.segment AND b.policy = ? WHERE a.policy = ? AND a.segment <> 'all' "
-        "ORDER BY b.total_cost DESC, a.segment LIMIT 40",
-        [baseline, plan],
+        "AND starts_with(a.segment, 'limits:') = ? ORDER BY b.total_cost DESC, a.segment LIMIT 40",
+        [baseline, plan, limits],
     )
 
 

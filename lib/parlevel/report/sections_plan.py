@@ -59,8 +59,8 @@ def policies(house: Warehouse, cfg: Config, say: Words) -> Section:
             f"{share(base['fill_rate'])}"
         )
     out.lead = (
-        "Each policy decided every review from what was known then, item by item without shared limits (budget, trucks,"
-        f" capacities, supplier minimums), and lived through what came: {plural(rows[0]['cutoffs'], 'period')} of "
+        "Each policy decided every review from what was known then, item by item without the limits that items share "
+        f"(what those cost stands below), and lived through what came: {plural(rows[0]['cutoffs'], 'period')} of "
         f"{say.periods(rows[0]['n_periods'])}, {plural(rows[0]['n_series'], 'series', 'series')}, lead times and case "
         "packs included; unmet demand is lost unless the terms say otherwise."
     )
@@ -86,9 +86,7 @@ def policies(house: Warehouse, cfg: Config, say: Words) -> Section:
         "#!replenishment accuracy|#!mean stock"
     )
     out.blocks.append(table(heads, body))
-    split = data.policies_by_segment(house, cfg.replenish.policy, cfg.evaluate.baseline)
-    if split:
-        out.blocks.append(_by_segment(split, say))
+    out.blocks += _by_segment(house, cfg, say)
     out.blocks += _frontier(house, say)
     return out
 
@@ -125,16 +123,28 @@ def _frontier(house: Warehouse, say: Words) -> list[dict[str, Any]]:
     return blocks
 
 
-def _by_segment(split: list[dict[str, Any]], say: Words) -> dict[str, Any]:
-    """Plan against baseline in each segment, as a table."""
-    body = [
-        [r["segment"].replace(":", " "), number(r["n_series"]), say.money(r["plan_cost"]),
-         say.money(r["base_cost"]), less_or_more(r["plan_cost"], r["base_cost"]), share(r["plan_fill"]),
-         share(r["base_fill"])]
-        for r in split
-    ]  # fmt: skip
+def _by_segment(house: Warehouse, cfg: Config, say: Words) -> list[dict[str, Any]]:
+    """Plan against baseline in each segment, and where groups keep what their items share, as tables."""
     heads = "segment|#!series|#cost, plan|#cost, history-based|#cost|#!fill rate, plan|#!fill rate, history-based"
-    return table(heads, body, "By segment")
+    blocks = []
+    shared = "Whole supplier groups, with the minimums, trucks and capacities that their items share"
+    for title, limits in (("By segment", False), (shared, True)):
+        found = data.policies_by_segment(house, cfg.replenish.policy, cfg.evaluate.baseline, limits=limits)
+        body = [
+            [_segment(r["segment"]), number(r["n_series"]), say.money(r["plan_cost"]),
+             say.money(r["base_cost"]), less_or_more(r["plan_cost"], r["base_cost"]), share(r["plan_fill"]),
+             share(r["base_fill"])]
+            for r in (sorted(found, key=lambda row: row["segment"], reverse=True) if limits else found)
+        ]  # fmt: skip
+        if body:
+            blocks.append(table(heads, body, title))
+    return blocks
+
+
+def _segment(name: str) -> str:
+    """A segment in words."""
+    told = {"limits:kept": "limits kept", "limits:ignored": "the same series, limits ignored"}
+    return told.get(name, name.replace(":", " "))
 
 
 def order_plan(house: Warehouse, cfg: Config, say: Words) -> Section:

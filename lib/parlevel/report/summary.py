@@ -9,11 +9,15 @@ from pathlib import Path
 
 from parlevel.config import Config
 from parlevel.config.data import Paths
+from parlevel.report import data
 from parlevel.report.warehouse import Warehouse, open_warehouse
 from parlevel.schemas import STAGES, TABLES
 
 QUERY = "SELECT name, location_id, order_qty, order_value, reason FROM orders_today ORDER BY order_value DESC LIMIT 10"
 """A query to try."""
+
+KEPT = "limits:kept"
+"""Segment of the groups that stage evaluate played with their limits."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +41,7 @@ class Summary:
         policy: the plan's policy.
         baseline: the policy it is compared with.
         kpis: the comparison over the simulated cutoffs.
+        limits: the same where groups keep their limits, in a line; empty if no group was played with them.
         warehouse: folder of the Delta tables, one folder each.
         report: where the HTML report is; None if it was not drawn.
         command: a question to the tables to try; None if there is no order plan yet.
@@ -47,6 +52,7 @@ class Summary:
     policy: str
     baseline: str
     kpis: tuple[Kpi, ...]
+    limits: str
     warehouse: str
     report: str | None
     command: str | None
@@ -94,6 +100,7 @@ def summarise(
         policy=cfg.replenish.policy,
         baseline=cfg.evaluate.baseline,
         kpis=compare(house, cfg) if "evaluate" in reached else (),
+        limits=with_limits(house, cfg) if "evaluate" in reached else "",
         warehouse=str(cfg.paths.warehouse),
         report=str(report) if report.is_file() and "publish" in reached else None,
         command=command(cfg) if house.has("orders_today") and "replenish" in reached else None,
@@ -126,6 +133,20 @@ def compare(house: Warehouse, cfg: Config) -> tuple[Kpi, ...]:
     return tuple(out)
 
 
+def with_limits(house: Warehouse, cfg: Config) -> str:
+    """The plan's policy beside the baseline where groups keep what their items share, in a line."""
+    for row in data.policies_by_segment(house, cfg.replenish.policy, cfg.evaluate.baseline, limits=True):
+        if row["segment"] == KEPT:
+            plan, base = (_text(row[name], "money", cfg) for name in ("plan_cost", "base_cost"))
+            served = [_text(row[name], "share", cfg) for name in ("plan_fill", "base_fill")]
+            return (
+                f"with minimums, trucks and capacities kept, {row['n_series']:,} series of whole supplier groups: "
+                f"{plan} against {base} ({_change(row['plan_cost'], row['base_cost'], 'money') or '-'}), fill rate "
+                f"{served[0]} against {served[1]}"
+            )
+    return ""
+
+
 def text(summary: Summary) -> str:
     """The summary as plain text, for jobs and logs."""
     lines = [f"run {summary.run_id}", "", f"{'stage':<10} {'table':<18} {'rows':>12}"]
@@ -133,6 +154,7 @@ def text(summary: Summary) -> str:
     if summary.kpis:
         lines += ["", f"{'':<24} {summary.policy:>14} {summary.baseline:>14} {'change':>10}"]
         lines += [f"{kpi.name:<24} {kpi.plan:>14} {kpi.baseline:>14} {kpi.change:>10}" for kpi in summary.kpis]
+        lines += [summary.limits] if summary.limits else []
     lines += ["", f"tables  {summary.warehouse}/ (Delta, one folder each)"]
     lines += [f"report  {summary.report}"] if summary.report else []
     lines += ["", "try:", f"  {summary.command}"] if summary.command else []

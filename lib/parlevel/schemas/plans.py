@@ -115,7 +115,7 @@ EVALUATE = (
     table(
         "evaluate", "inventory_kpi", "policy segment cutoff", "what a policy would have cost after a past cutoff",
         ("policy", "string!", "registry name"),
-        ("segment", "string!", "all, or kind:value"),
+        ("segment", "string!", "all, kind:value, or limits:kept and limits:ignored (groups drawn, with what they share)"),
         CUTOFF,
         ("n_series", "bigint!", "series simulated"),
         ("n_periods", "int!", "periods simulated", "periods"),

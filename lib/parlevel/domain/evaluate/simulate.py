@@ -8,15 +8,25 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 
 from parlevel.domain.evaluate.planned import decide, decide_now
-from parlevel.domain.replenish.base import Floats, Forecast, Ints, Policy, State, Terms
+from parlevel.domain.replenish.base import Floats, Forecast, Ints, Policy, Rows, State, Terms
 from parlevel.domain.replenish.rounding import packs_down, packs_up
 
 Foresee = Callable[[int], Forecast]
 """What is known at the start of period t: a forecast whose first step is period t."""
+
+
+@runtime_checkable
+class Joint(Protocol):
+    """A policy that was made for certain items and must know which of them are asked for."""
+
+    def take(self, rows: Rows) -> Policy:
+        """The policy of some of the items, by position or mask."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -76,7 +86,7 @@ def play(
     """Simulate a policy.
 
     Args:
-        policy: decides every item's order at its reviews, periods 0, R, 2R ...
+        policy: decides every item's order at its reviews, periods 0, R, 2R ...; or `Joint`, for exactly these items.
         start: stock before the first period.
         demand: (n, P) what was wanted; NaN = unknown, nobody comes.
         foresee: the forecast at the start of a period.
@@ -102,7 +112,8 @@ def play(
             state = State(on_hand[due], waiting[due], pipe[due, t:])
             known = _seen(foresee(t), out, wanted, t).take(due)
             made = decide if ahead else decide_now
-            quantity, then, step = made(policy, state, known, today.take(due), season)
+            rule = policy.take(due) if isinstance(policy, Joint) else policy
+            quantity, then, step = made(rule, state, known, today.take(due), season)
             inside = t + step < periods
             out["planned"][due[inside], t + step[inside]] = then[inside]
             np.add.at(pipe, (due, t + terms.lead_time[due]), quantity)

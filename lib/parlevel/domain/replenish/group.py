@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 import pyarrow as pa
 
-from parlevel.domain.replenish.base import Floats
+from parlevel.domain.replenish.base import Floats, Terms
 from parlevel.domain.replenish.batch import Batch, StepPrices
 from parlevel.domain.replenish.constraints.resource import Row, expand, order_step
 from parlevel.domain.replenish.constraints.season import closing
@@ -135,7 +135,7 @@ def _solve(batch: Batch, limits: list[Row], job: Job, own: list[str]) -> GroupPl
         return _by_rules(batch, limits, units, f"{_who(asked)} item by item")
     part = Batch(batch.state.take(rest), batch.forecast.take(rest), batch.terms.take(rest), batch.settings,
                  with_stock=any(row.basis == "stock" for row in limits))  # fmt: skip
-    planned = _together(part, _left(limits, batch, units), job)
+    planned = _together(part, left(limits, batch.terms, units), job)
     units[rest] = planned.units
     made = _by_rules(batch, limits, units, f"{_who(asked)}, chosen by cost at past cutoffs")
     alone, binding = units.copy(), [""] * batch.n
@@ -165,10 +165,16 @@ def _together(batch: Batch, limits: list[Row], job: Job) -> GroupPlan:
         return GroupPlan(alone.units[0], alone.units[0], "failed", cost, cost, 0, reason=words, binding=empty)
 
 
-def _left(limits: list[Row], batch: Batch, units: Floats) -> list[Row]:
-    """Limits less what items that decide by themselves use of them; stock and trucks are left as they are."""
+def left(limits: list[Row], terms: Terms, units: Floats) -> list[Row]:
+    """Limits less what items that decide by themselves use of them; stock and trucks are left as they are.
+
+    Args:
+        limits: of the group.
+        terms: of its n items.
+        units: (n, h) what is ordered already at each step.
+    """
     counted = [row.price is None and row.basis != "stock" and row.kind != "truck" for row in limits]
-    used = total_usage([row for row, own in zip(limits, counted, strict=True) if own], batch.terms, units, None)
+    used = total_usage([row for row, own in zip(limits, counted, strict=True) if own], terms, units, None)
     rest = iter(used.tolist())
     return [
         replace(row, amount=max(row.amount - next(rest), 0.0)) if own else row
