@@ -77,6 +77,28 @@ def test_columns_that_bear_our_names_need_no_mapping(folder: Folder) -> None:
     assert got.sort_values("date")["sales"].isna().tolist() == [False, True]
 
 
+def test_a_mapping_renames_some_columns_and_leaves_the_others_their_names(folder: Folder) -> None:
+    sales = {"path": folder.write("sales.csv", GOOD), "columns": MAPPED}
+    text = "item,store,supplier_id,lead_time,case_pack,review_period,location_id\na0,s1,SUP,4,6,7,other\n"
+    terms = {"path": folder.write("terms.csv", text), "columns": {"product_id": "item", "location_id": "store"}}
+    row = folder.load(sales=sales, supply_terms=terms)["supply_terms"].collect()[0]
+    assert (row["series_id"], row["supplier_id"], row["lead_time"], row["case_pack"]) == ("a0@s1", "SUP", 4, 6.0)
+    assert any("supplier_id, lead_time, review_period, case_pack are read under their own names" in n
+               for n in folder.notes)  # fmt: skip
+    left = {**terms, "constants": {"case_pack": None}}
+    assert folder.load(sales=sales, supply_terms=left)["supply_terms"].collect()[0]["case_pack"] is None
+
+
+def test_optional_columns_of_limits_may_be_empty_in_some_rows_but_not_unreadable(folder: Folder) -> None:
+    sales = {"path": folder.write("sales.csv", GOOD), "columns": MAPPED}
+    text = "resource_id,kind,measure,amount,period,cost\nb,budget,value,100,,\nt,truck,units,60,2,5\n"
+    found = folder.load(sales=sales, resources={"path": folder.write("r.csv", text)})["resources"].collect()
+    assert {(r["resource_id"], r["period"], r["cost"]) for r in found} == {("b", 0, 0.0), ("t", 2, 5.0)}
+    bad = "resource_id,kind,measure,amount,period\nb,budget,value,100,1\nt,truck,units,60,1\nu,truck,units,9,soon\n"
+    with pytest.raises(DataError, match=r"every row must have a whole number in column 'period'\. 1 of 3 .*'soon'"):
+        folder.load(sales=sales, resources={"path": folder.write("r.csv", bad)})
+
+
 def test_what_cannot_be_read_is_kept_as_it_was_written(folder: Folder) -> None:
     text = GOOD + 'a0,s1,2024-02-30,5\na1,s1,2024-02-01,"12,5 Stk"\na1,s1\n'
     got = folder.sales(text)
@@ -186,7 +208,7 @@ def test_words_for_unknown_are_missing_not_unreadable(folder: Folder) -> None:
         ("sku,shop,day,qty\na,s,01/02/2023,1\n", {}, DataError, r"Set date_format: dd/MM/yyyy or MM/dd/yyyy"),
         ("sku,shop,day,qty\na,s,2023-12-31,1\n", {"date_format": "dd.MM.yyyy"}, DataError, r"It is 'dd\.MM\.yyyy' now"),
         ('sku,shop,day,qty\na,s,2024-01-01,"1,5"\n', {}, DataError, r"\['1,5'\].*decimal: ','.*thousands: ','"),
-        ("sku,shop,day,qty\na,s,2024-01-01,s\n", {}, DataError, r"cannot be read as double.*Is it the right column"),
+        ("sku,shop,day,qty\na,s,2024-01-01,s\n", {}, DataError, r"cannot be read as number.*Is it the right column"),
     ],
 )  # fmt: skip
 def test_bad_sales_are_answered_with_a_way_out(

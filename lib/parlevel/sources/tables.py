@@ -32,7 +32,7 @@ from parlevel.sources.user_options import (
     columns_of,
     needs_series,
 )
-from parlevel.sources.user_values import LISTS, Field, count_unreadable, read_fields, summary
+from parlevel.sources.user_values import LISTS, Field, count_unreadable, own_names, read_fields, summary
 
 EVERYWHERE = "all"
 ONCE = ("series", "products", "locations", "inventory", "supply_terms", "resources", "calendar")
@@ -119,14 +119,20 @@ class UserTables(Cached):
                     f"{where}.columns.{field.name} must be an array column, got {field.sources[0]!r}. Give open orders "
                     "as a table of their own, open_orders, with columns product_id, date and quantity"
                 )
-        rows, counts = count_unreadable(df, fields, _required(name), self._options.separator, table, where)
+        filled = set(DEFAULTS.get(name, {})) & set(_required(name))
+        rows, counts = count_unreadable(df, fields, _required(name), self._options.separator, table, where, filled)
         if counts:
             self.notes = (*self.notes, summary(table.path, rows, counts))
+        if table.columns and (taken := own_names(name, df.columns, table)):
+            self.notes = (*self.notes, f"{table.path}: {', '.join(taken)} are read under their own names")
         typed = read_fields(df, fields, self._options.separator, table, where)
         types = columns_of(name)
         for column, value in {**DEFAULTS.get(name, {}), **table.constants}.items():
+            default = F.lit(value).cast(types[column])
             if column not in typed.columns:
-                typed = typed.withColumn(column, F.lit(value).cast(types[column]))
+                typed = typed.withColumn(column, default)
+            elif column in filled:
+                typed = typed.withColumn(column, F.coalesce(column, default))
         return typed
 
     def _series(self, raw: Mapping[str, DataFrame]) -> DataFrame:
@@ -257,7 +263,7 @@ def _fields(name: str, found: list[str], table: TableOptions, where: str) -> lis
             for column, source in mapping.items()
         ]
         require_columns(found, [source for field in fields for source in field.sources], table, where)
-        return fields
+        return fields + [Field(column, types[column], (column,)) for column in own_names(name, found, table)]
     fields = [Field(column, kind, (column,)) for column, kind in types.items() if column in found]
     given = {field.name for field in fields} | set(table.constants)
     missing = [column for column in REQUIRED[name] if column not in given]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from pyspark.sql import Column, DataFrame
@@ -12,13 +12,15 @@ from pyspark.sql import functions as F
 from parlevel.errors import DataError
 from parlevel.sources.base import date_of_nanoseconds
 from parlevel.sources.user_files import BROKEN
-from parlevel.sources.user_options import TableOptions, date_format
+from parlevel.sources.user_options import KEYS, TableOptions, columns_of, date_format
 from parlevel.sources.written import BLANKS, GROUPED_DOTS, MINUS, MONEY, NUMBER, date_hint, layouts_of, style_of
 
 # Days on which a supplier takes orders, in one text: `2,5`, `[2, 5]`, `2 5`.
 WEEKDAYS = r"^\[?[1-7]([ ,;/|+-]*[1-7])*\]?$"
 ISO_DATE = r"^[+-]?\d{4,7}-\d{1,2}(-\d{1,2}([ T].*)?)?$"
 YES, NO = ("true", "t", "yes", "y", "1", "1.0"), ("false", "f", "no", "n", "0", "0.0")
+WORDS = {"string": "text", "int": "whole number", "bigint": "whole number", "double": "number", "date": "date",
+         "boolean": "yes or no", "array<int>": "list of weekdays"}  # fmt: skip
 LISTS = ("array<date>", "array<double>")  # open orders; taken as they are, from typed files only
 # Above this share of unreadable values of a column, the format is wrong rather than the rows.
 MOST_UNREADABLE = 0.5
@@ -110,8 +112,25 @@ def as_written(fields: Sequence[Field], table: TableOptions, where: str) -> Colu
     return F.coalesce(F.col(BROKEN), F.when(unread != "{}", unread))
 
 
+def own_names(name: str, found: Sequence[str], table: TableOptions) -> list[str]:
+    """Columns of a mapped file that already bear parlevel's name, though the mapping does not name them.
+
+    A mapping renames some columns and leaves the others what they are. Keys and packed arrays are taken from it alone.
+    """
+    used = {part for value in table.columns.values() for part in ([value] if isinstance(value, str) else value)}
+    named = {*table.columns, *table.constants, *KEYS, *used}
+    kinds = columns_of(name).items()
+    return [column for column, kind in kinds if column in found and column not in named and kind not in LISTS]
+
+
 def count_unreadable(
-    df: DataFrame, fields: list[Field], required: Sequence[str], separator: str, table: TableOptions, where: str
+    df: DataFrame,
+    fields: list[Field],
+    required: Sequence[str],
+    separator: str,
+    table: TableOptions,
+    where: str,
+    filled: Collection[str] = (),
 ) -> tuple[int, dict[str, int]]:
     """Rows of the file, and per column the values that are there and cannot be read; one pass.
 
@@ -121,6 +140,7 @@ def count_unreadable(
         required: names of fields that every row must have.
         separator: between the columns of a joined id.
         table, where: the options, and their place in the configuration.
+        filled: those of `required` that may be empty, for their default, but not unreadable.
 
     Raises:
         DataError: the file has no rows, most values of a column cannot be read, or a required one is
@@ -130,6 +150,7 @@ def count_unreadable(
     bad = {name: _bad(field, table, where) for name, field in checked.items()}
     there = {name: text_of(field.sources[0], table).isNotNull() for name, field in checked.items()}
     lacking = {f.name: value_of(f, separator, table, where).isNull() for f in fields if f.name in required}
+    lacking |= {name: bad.get(name, F.lit(False)) for name in lacking if name in filled}
     row = df.agg(
         F.count("*").alias("rows"),
         F.count(BROKEN).alias("broken"),
@@ -145,7 +166,8 @@ def count_unreadable(
     for field in fields:
         if field.name in lacking and row[f"no_{field.name}"]:
             raise DataError(
-                f"{where}.columns.{field.name}: every row must have a {field.type} in column {field.sources[0]!r}. "
+                f"{where}.columns.{field.name}: every row must have a {WORDS[field.type]} in column "
+                f"{field.sources[0]!r}. "
                 f"{row[f'no_{field.name}']:,} of {row['rows']:,} rows of {table.path} have none that can be read, "
                 f"e.g. {_examples(df.where(lacking[field.name]), field)}. Mend or remove them."
             )
@@ -166,7 +188,7 @@ def _mostly_unreadable(
     examples = _examples(rows, field)
     return DataError(
         f"{where}.columns.{field.name}: {bad:,} of {total:,} values of column {field.sources[0]!r} in {table.path} "
-        f"cannot be read as {field.type}, e.g. {examples}. {_way_out(field, examples, table)}"
+        f"cannot be read as {WORDS[field.type]}, e.g. {examples}. {_way_out(field, examples, table)}"
     )
 
 
