@@ -151,6 +151,14 @@ def test_maximum_stock_caps_the_first_order_and_leaves_room_for_what_will_be_sol
     assert 2.0 + plan[0] - 5.0 + plan[1] <= 6.0
 
 
+def test_a_maximum_below_the_smallest_order_forbids_later_orders_too():
+    for rule in ({"case_pack": 12.0}, {"min_order_qty": 9.0}):
+        t = terms(max_stock=8.0, shortage_cost=50.0, order_cost=0.0, holding_cost=0.01, **rule)
+        assert not dp.solve(build(state(0.0), t, demand([5.0] * 8), 8)).units.any()
+        fits = terms(max_stock=12.0, shortage_cost=50.0, order_cost=0.0, holding_cost=0.01, **rule)
+        assert dp.solve(build(state(0.0), fits, demand([5.0] * 8), 8)).units.any()
+
+
 def test_shelf_life_limits_the_cover_but_never_forbids_the_smallest_order():
     flat = [1.0] * 12
     long = terms(order_cost=5.0, holding_cost=0.01, shortage_cost=10.0)

@@ -162,6 +162,8 @@ def _caps(state: State, terms: Terms, paths: Floats, need: Floats, time: Timelin
     sold = np.take_along_axis(gone, np.minimum(time.step, periods), axis=1)
     room = (terms.max_stock - state.inventory_position)[:, None] + sold
     cap = np.where(np.isnan(room), big, np.floor(np.nan_to_num(room) / unit[:, None] + SLACK)).astype(np.int64)
+    smallest = np.maximum(np.ceil(terms.min_order_qty / terms.case_pack - SLACK), 1.0) * terms.case_pack
+    cap[terms.max_stock < smallest - SLACK] = 0  # no order ever fits, however much has sold by then
     perish = terms.shelf_life > 0
     if perish.any():
         rows = np.flatnonzero(perish)
