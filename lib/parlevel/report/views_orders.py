@@ -73,14 +73,16 @@ STOCKOUT_RISK = View(
     "a series that may run out before the next order could arrive, riskiest money first in expected_lost_value",
     """SELECT o.series_id, p.name, p.category, o.location_id, o.supplier_id, i.on_hand, o.inventory_position,
        o.order_qty, o.receipt_date, o.protection_demand, o.stockout_probability, t.target,
-       ARRAY_SUM(j.lost_mean) AS expected_lost_units,
-       ARRAY_SUM(j.lost_mean) * t.shortage_cost AS expected_lost_value, o.reason
+       ARRAY_SUM(j.lost_mean, t.lead_time + t.review_period) AS expected_lost_units,
+       ARRAY_SUM(j.lost_mean, t.lead_time + t.review_period) * coalesce(t.backorder_cost, t.shortage_cost)
+         AS expected_lost_value, o.reason
 FROM {order_plan} o
 JOIN {supply_terms} t ON t.series_id = o.series_id
 JOIN {inventory} i ON i.series_id = o.series_id
 LEFT JOIN {projection} j ON j.series_id = o.series_id
 LEFT JOIN {products} p ON p.product_id = o.product_id
-WHERE o.order_date = (SELECT min(order_date) FROM {order_plan}) AND o.stockout_probability > 1 - t.target""",
+WHERE o.order_date = (SELECT min(order_date) FROM {order_plan}) AND (o.stockout_probability > 1 - t.target
+  OR ARRAY_SUM(j.lost_mean, t.lead_time + t.review_period) > (1 - t.target) * o.protection_demand)""",
 )
 
 POLICY_COSTS = View(

@@ -100,7 +100,7 @@ REPLENISH = (
         ("stock_mean", "array<float>!", "expected stock at the end of the period; later orders follow what sells", "units"),
         ("stock_low", "array<float>!", "5 % quantile of it", "units"),
         ("stock_high", "array<float>!", "95 % quantile of it", "units"),
-        ("lost_mean", "array<float>!", "expected unmet demand", "units"),
+        ("lost_mean", "array<float>!", "expected units of a period's demand not served in it: lost, or late", "units"),
     ),
 )  # fmt: skip
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
-from parlevel.domain.replenish.base import Floats, Ints
+from parlevel.domain.compiled import plain
+from parlevel.domain.replenish.base import Floats, State, Terms
 from parlevel.domain.replenish.batch import Batch, to_opportunities
 from parlevel.domain.replenish.course import Course, arrivals, course, upto
-from parlevel.domain.replenish.kernels.facts import stockout_chances
+from parlevel.domain.replenish.kernels.facts import stockout_chances, unmet_demand
 from parlevel.domain.replenish.model import ItemModel
 
 
@@ -26,7 +28,8 @@ class Facts:
         cover: (n,) periods of mean demand that the position lasts at step 0; at most T.
         receipts: (n, H) units received per period of the horizon, open orders and plan.
         stock_mean, stock_low, stock_high: (n, H) units at the end of each period; 5 % and 95 % quantiles.
-        lost_mean: (n, H) units of unmet demand per period.
+        lost_mean: (n, H) units of a period's demand that are not served in it: lost, or served late.
+        missed: (n,) the same before an order of today can arrive, together.
     """
 
     position: Floats
@@ -40,6 +43,7 @@ class Facts:
     stock_low: Floats
     stock_high: Floats
     lost_mean: Floats
+    missed: Floats
 
 
 class FactBook:
@@ -57,7 +61,7 @@ class FactBook:
     def add(self, number: int, run: Course) -> None:
         """Work the facts of a chunk out from its own demand paths and from the plan's course along them."""
         rows, n = self._batch.rows[number], self._batch.n
-        for name, values in _chunk(self._batch, rows, self._batch.models[number], self._units[rows], run).items():
+        for name, values in _chunk(self._batch, number, self._units[rows], run).items():
             self._found.setdefault(name, np.zeros((n, *values.shape[1:])))[rows] = values
 
     def facts(self) -> Facts:
@@ -67,8 +71,9 @@ class FactBook:
         return Facts(**self._found)
 
 
-def _chunk(batch: Batch, rows: Ints, model: ItemModel, units: Floats, run: Course) -> dict[str, Floats]:
+def _chunk(batch: Batch, number: int, units: Floats, run: Course) -> dict[str, Floats]:
     """Facts of one chunk by name."""
+    rows, model = batch.rows[number], batch.models[number]
     h = units.shape[1]
     periods = model.net.shape[2]
     forecast = batch.forecast.take(rows).extend(periods, batch.settings.season)
@@ -81,7 +86,8 @@ def _chunk(batch: Batch, rows: Ints, model: ItemModel, units: Floats, run: Cours
     end = np.minimum(begin + model.terms.protection_interval[:, None], periods)
     demand = np.take_along_axis(mean, end, axis=1) - np.take_along_axis(mean, begin, axis=1)
     state = batch.state.take(rows)
-    position = _positions(state.inventory_position, units, forecast.mean, run)
+    unmet = _unmet(model, state, batch.paths[number], run)
+    position = _positions(state.inventory_position, units, forecast.mean, unmet, model.terms)
     ratio = _ratio(model)
     last = np.minimum(model.terms.protection_interval, periods) - 1
     at_end = np.take_along_axis(-model.net, last[:, None, None], axis=2)[..., 0]
@@ -89,9 +95,6 @@ def _chunk(batch: Batch, rows: Ints, model: ItemModel, units: Floats, run: Cours
     scale = demand / np.maximum(demand[:, :1], 1e-12)
     target = np.where(begin == 0, target[:, None], target[:, None] * np.where(demand[:, :1] > 0, scale, 1.0))
     horizon = batch.horizon
-    due = np.zeros((len(rows), horizon))
-    width = min(horizon, state.receipts.shape[1])
-    due[:, :width] = state.receipts[:, :width]
     # As planned, so that they add up to the order plan; the stock knows that later orders will follow what sells.
     arrived = arrivals(model, planned)
     stock = run.stock[:, :, :horizon]
@@ -104,12 +107,28 @@ def _chunk(batch: Batch, rows: Ints, model: ItemModel, units: Floats, run: Cours
         "risk": stockout_chances(run.lost, begin, end),
         "risk_without": stockout_chances(course(near, nothing).lost, begin[:, :1].copy(), end[:, :1].copy())[:, 0],
         "cover": _cover(state.inventory_position, forecast.mean),
-        "receipts": due + np.diff(arrived, axis=1, prepend=0.0)[:, :horizon],
+        "receipts": _due(state, horizon) + np.diff(arrived, axis=1, prepend=0.0)[:, :horizon],
         "stock_mean": stock.mean(axis=1),
         "stock_low": low,
         "stock_high": high,
-        "lost_mean": run.lost[:, :, :horizon].mean(axis=1),
+        "lost_mean": unmet[:, :horizon],
+        "missed": np.where(np.arange(periods) < model.terms.lead_time[:, None], unmet, 0.0).sum(axis=1),
     }
+
+
+def _due(state: State, periods: int) -> Floats:
+    """(n, periods) units on order by the period in which they arrive."""
+    due = np.zeros((len(state.on_hand), periods))
+    width = min(periods, state.receipts.shape[1])
+    due[:, :width] = state.receipts[:, :width]
+    return due
+
+
+def _unmet(model: ItemModel, state: State, paths: NDArray[np.float32], run: Course) -> Floats:
+    """(n, T) units of each period's demand that are not served in it, expected, also before any order can arrive."""
+    due, level = _due(state, model.net.shape[2]), plain(state.on_hand - state.backorders)
+    first, drawn = plain(model.time.first, np.int64), np.ascontiguousarray(paths, np.float32)
+    return unmet_demand(model.net, due, level, drawn, first, model.terms.lost_sales, run.lost)
 
 
 def _between(ordered: Floats, share: float) -> Floats:
@@ -138,12 +157,13 @@ def _ratio(model: ItemModel) -> Floats:
     return np.clip(price / np.maximum(price + held, 1e-12), 0.0, 1.0)
 
 
-def _positions(now: Floats, units: Floats, mean: Floats, run: Course) -> Floats:
-    """(n, h) inventory position expected before each step's order."""
-    h = units.shape[1]
-    sold = (mean - run.lost.mean(axis=1)).cumsum(axis=1)[:, : h - 1]
+def _positions(now: Floats, units: Floats, mean: Floats, unmet: Floats, terms: Terms) -> Floats:
+    """(n, h) inventory position expected before each step's order; what customers wait for counts against it."""
+    h, lost = units.shape[1], terms.lost_sales[:, None]
+    sold = (mean - np.where(lost, unmet, 0.0)).cumsum(axis=1)[:, : h - 1]
     ordered = units.cumsum(axis=1)[:, : h - 1]
-    later = np.maximum(now[:, None] + ordered - sold, 0.0)
+    later = now[:, None] + ordered - sold
+    later = np.where(lost, np.maximum(later, 0.0), later)
     return np.concatenate([now[:, None], later], axis=1)
 
 

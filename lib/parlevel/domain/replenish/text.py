@@ -105,8 +105,10 @@ def first_order(words: Wording, item: int, quantity: float) -> str:
     lasts = "no demand is expected" if facts.protection_demand[item, 0] <= 0 else _lasts(cover, whole, periods)
     have = f"Stock and open orders of {number(position)}: {lasts}"
     with_order, without = 1.0 - facts.risk[item, 0], 1.0 - facts.risk_without[item]
+    missed = round(float(facts.missed[item]))
+    late = f" About {number(missed)} will be missing before an order can arrive." if missed >= 1 else ""
     if quantity <= 0:
-        return f"{have}. {_nothing(words, item, without)}"
+        return f"{have}. {_nothing(words, item, without)}{late}"
     cases = quantity / terms.case_pack[item]
     packed = "" if terms.case_pack[item] == 1 else f" ({_cases(cases)} of {number(terms.case_pack[item])})"
     lift = (
@@ -114,7 +116,8 @@ def first_order(words: Wording, item: int, quantity: float) -> str:
         if percent(without) != percent(with_order)
         else f"keep the chance of no stockout at {percent(with_order)} beyond the next receipt"
     )
-    return f"{have}; {number(quantity)}{packed} {lift}.{_limits(words, item, quantity)}"
+    from_then = " from then on" if late else ""
+    return f"{have}; {number(quantity)}{packed} {lift}{from_then}.{late}{_limits(words, item, quantity)}"
 
 
 def reasons(words: Wording, found: Lines) -> list[str]:

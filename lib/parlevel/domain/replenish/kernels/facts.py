@@ -6,6 +6,7 @@ Arrays: n items, P paths, T periods, h steps, m order lines.
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from parlevel.domain.compiled import compiled
 from parlevel.domain.replenish.base import Bools, Floats, Ints
@@ -29,6 +30,37 @@ def stockout_chances(lost: Floats, begin: Ints, end: Ints) -> Floats:
                 following[t] = t if lost[i, p, t] > 1e-9 else following[t + 1]
             for step in range(begin.shape[1]):
                 out[i, step] += following[begin[i, step]] < end[i, step]
+    return out / n_paths
+
+
+@compiled
+def unmet_demand(
+    net: Floats, due: Floats, level: Floats, paths: NDArray[np.float32], first: Ints, stops: Bools, lost: Floats
+) -> Floats:
+    """(n, T) units of a period's demand that are not served in it, on average over the paths.
+
+    Args:
+        net: (n, P, T) as in `ItemModel`: where unmet demand is lost, at zero until the first possible receipt.
+        due: (n, T) units on order that arrive.
+        level: (n,) net stock now.
+        paths: (n, P, T) demand.
+        first: (n, 1 or P) period of the first possible receipt.
+        stops: (n,) whether what is short is lost.
+        lost: (n, P, T) of the course: lost after the first possible receipt, or waiting at the end of the period.
+    """
+    n, n_paths, periods = net.shape
+    out = np.zeros((n, periods))
+    for i in range(n):
+        for p in range(n_paths):
+            begin = first[i, p if first.shape[1] > 1 else 0]
+            for t in range(periods):
+                if not stops[i]:
+                    out[i, t] += min(lost[i, p, t], paths[i, p, t])
+                elif t >= begin:
+                    out[i, t] += lost[i, p, t]
+                else:
+                    before = net[i, p, t - 1] if t > 0 else level[i]
+                    out[i, t] += max(net[i, p, t] - (before + due[i, t] - paths[i, p, t]), 0.0)
     return out / n_paths
 
 
