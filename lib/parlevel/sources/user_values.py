@@ -135,11 +135,9 @@ def count_unreadable(
     """Rows of the file, and per column the values that are there and cannot be read; one pass.
 
     Args:
-        df: the file, from `open_file`.
-        fields: what is read.
+        df, fields: the file, from `open_file`, and what is read of it.
         required: names of fields that every row must have.
-        separator: between the columns of a joined id.
-        table, where: the options, and their place in the configuration.
+        separator, table, where: between columns of a joined id; the options, and their place in the configuration.
         filled: those of `required` that may be empty, for their default, but not unreadable.
 
     Raises:
@@ -150,7 +148,7 @@ def count_unreadable(
     bad = {name: _bad(field, table, where) for name, field in checked.items()}
     there = {name: text_of(field.sources[0], table).isNotNull() for name, field in checked.items()}
     lacking = {f.name: value_of(f, separator, table, where).isNull() for f in fields if f.name in required}
-    lacking |= {name: bad.get(name, F.lit(False)) for name in lacking if name in filled}
+    lacking |= {name: bad.get(name, F.lit(False)) for name in set(lacking) & set(filled)}
     row = df.agg(
         F.count("*").alias("rows"),
         F.count(BROKEN).alias("broken"),
