@@ -141,7 +141,7 @@ def item_program(model: ItemModel, item: int) -> Program:
         if k:
             rise[(k - 1) * levels : k * levels] = -size
         upper, lower = rise.copy(), rise.copy()
-        upper[nx + k], lower[nx + k] = -big, -float(model.least[item])
+        upper[nx + k], lower[nx + k] = -min(big, float(model.most[item, k])), -float(model.least[item])
         reach = np.zeros(nx + count)
         reach[k * levels : (k + 1) * levels] = size
         reach[nx + k] = big

@@ -83,6 +83,7 @@ def test_orders_keep_calendar_rounding_and_maximum_at_the_least_cost(days, froze
     smallest = float((least(t) * t.case_pack)[0])
     assert not units[~open_].any()
     assert all(q == 0 or (q >= smallest and q % pack == 0) for q in units)
+    assert (units <= max(top, smallest)).all()
     if units[0] > 0:
         assert on_hand + units[0] <= top
     levels = model.n_levels
@@ -90,7 +91,8 @@ def test_orders_keep_calendar_rounding_and_maximum_at_the_least_cost(days, froze
     for choice in itertools.product(range(levels), repeat=horizon):
         total = np.cumsum(choice)
         fits = all(
-            c == 0 or (open_[k] and c >= model.least[0] and total[k] <= model.cap[0, k]) for k, c in enumerate(choice)
+            c == 0 or (open_[k] and model.least[0] <= c <= model.most[0, k] and total[k] <= model.cap[0, k])
+            for k, c in enumerate(choice)
         )
         if fits and total[-1] < levels:
             best = min(best, float(dp.appraise(model, total[None, None])[0, 0]))

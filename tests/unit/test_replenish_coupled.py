@@ -244,7 +244,7 @@ def test_held_gates_cost_what_the_whole_program_costs_with_its_gates_fixed(kind)
     low, high = whole.low.copy(), whole.high.copy()
     low[-3:] = high[-3:] = gates
     fixed = linear.solve_linear(replace(whole, low=low, high=high), 5.0)
-    small, kept = master.with_gates(columns, gates)
+    small, kept = master.with_gates(columns, gates, 1e4)
     held = linear.solve_linear(small, 5.0, dual=True)
     assert (columns.units[kept][:, 1] == 0).all()
     assert held.value + sum(r.cost * g for r, g in zip(rows, gates, strict=True)) == pytest.approx(fixed.value)

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from parlevel.domain.replenish.base import State, Terms
 from parlevel.domain.replenish.course import course
+from parlevel.domain.replenish.kernels.plans import cheapest
 from parlevel.domain.replenish.model import build
 from parlevel.domain.replenish.plan import Settings, item_model
 from parlevel.domain.replenish.solvers import dp
@@ -167,6 +168,39 @@ def test_shelf_life_limits_the_cover_but_never_forbids_the_smallest_order():
     assert dp.solve(build(state(), short, demand(flat), 12)).units[0, 0].max() <= 3.0
     packed = terms(order_cost=5.0, holding_cost=0.01, shortage_cost=10.0, shelf_life=3, min_order_qty=5.0)
     assert dp.solve(build(state(), packed, demand(flat), 12)).units[0, 0, 0] == 5.0
+
+
+@pytest.mark.parametrize("limit", [{"max_stock": 8.0}, {"shelf_life": 3}])
+def test_what_was_lost_meanwhile_does_not_make_later_orders_larger(limit):
+    """Orders open on one day in six: what sells out between them frees no shelf and uses up no stock."""
+    t = terms(order_cost=0.1, holding_cost=0.01, shortage_cost=50.0, order_days=np.array([0b0000010]), **limit)
+    model = build(state(), t, demand([3.0] * 21), 21)
+    found = dp.solve(model).units[0, 0]
+    assert found.sum() > 0
+    assert found.max() <= (8.0 if "max_stock" in limit else 9.0)
+
+
+@settings(max_examples=60, deadline=None)
+@given(seed=st.integers(0, 999), least=st.integers(1, 3), premium=st.floats(-2, 2))
+def test_the_largest_order_is_kept_at_the_least_cost(seed, least, premium):
+    rng = np.random.default_rng(seed)
+    n_k, levels = 3, 7
+    cost, cap = rng.uniform(0, 9, (1, n_k, levels)), rng.integers(-1, levels, (1, n_k))
+    most = rng.integers(least, levels + 1, (1, n_k))
+    slope, fixed = np.full((1, 1, n_k), premium), rng.uniform(0, 3, (1, 1, n_k))
+    level, alone, priced = cheapest(
+        cost, cap, np.array([least]), most, slope, fixed, np.zeros(1), np.zeros((0, 0, 0, 0))
+    )
+    best = np.inf
+    for path in itertools.product(range(levels), repeat=n_k):
+        order = np.diff(path, prepend=0)
+        may = [q == 0 or (least <= q <= most[0, k] and path[k] <= cap[0, k]) for k, q in enumerate(order)]
+        if all(may):
+            paid = sum(cost[0, k, at] for k, at in enumerate(path)) + float((slope[0, 0] * order).sum())
+            best = min(best, paid + float(fixed[0, 0][order > 0].sum()))
+    assert priced[0, 0] == pytest.approx(best)
+    order = np.diff(level[0, 0], prepend=0)
+    assert alone[0, 0] + (slope[0, 0] * order).sum() + fixed[0, 0][order > 0].sum() == pytest.approx(best)
 
 
 def test_display_stock_is_kept_above_what_is_sold():

@@ -82,7 +82,7 @@ class Batch:
         cost, priced = np.zeros((p, self.n)), np.zeros((p, self.n))
         stock = np.zeros((p, self.n, self.periods)) if self._stock is not None else None
         for number, (rows, model) in enumerate(zip(self.rows, self.models, strict=True)):
-            plans = dp.solve(model, None if prices is None else self._prices(number, prices))
+            plans = dp.solve(model, None if prices is None else self.prices(number, prices))
             units[:, rows] = self._to_steps(model, plans.units)
             cost[:, rows], priced[:, rows] = plans.cost, plans.priced
             if stock is not None and self._stock is not None:
@@ -121,6 +121,14 @@ class Batch:
             out[rows[item], model.time.step[item, k]] = True
         return out
 
+    def largest(self) -> Floats:
+        """(n, h) units of the largest order that an item may place at a step; 0 where it may place none."""
+        out = np.zeros((self.n, self.horizon))
+        for rows, model in zip(self.rows, self.models, strict=True):
+            item, k = np.nonzero(model.allowed)
+            out[rows[item], model.time.step[item, k]] = (model.most * model.unit[:, None])[item, k]
+        return out
+
     def levels(self, model: ItemModel, units: Floats) -> Ints:
         """(p, n, K) cumulative levels of plans (p, n, h) of one chunk."""
         total = to_opportunities(model, units).cumsum(axis=2) / model.unit[:, None]
@@ -152,7 +160,8 @@ class Batch:
         periods = planning_periods(self.terms.take(rows), self.horizon)
         return demand_paths(self.forecast.take(rows), periods, self.settings)
 
-    def _prices(self, number: int, prices: StepPrices) -> dp.Prices:
+    def prices(self, number: int, prices: StepPrices) -> dp.Prices:
+        """Prices at order steps as the programme of one chunk's items takes them."""
         rows, model = self.rows[number], self.models[number]
         unit = to_opportunities(model, prices.unit[:, rows])
         fixed = to_opportunities(model, prices.fixed[:, rows])

@@ -40,6 +40,7 @@ class ItemModel:
         lost: (n, n_paths) units lost before the first possible receipt.
         unit: (n,) units in one level: a case, or several where the horizon needs very many.
         least: (n,) levels of the smallest order.
+        most: (n, K) levels of the largest order of opportunity k.
         cap: (n, K) highest level that an order of opportunity k may reach.
         cost: (n, K, levels) expected holding and shortage cost of interval k when `level` is received by then, money.
         sunk: (n,) expected cost before the first possible receipt, money.
@@ -53,6 +54,7 @@ class ItemModel:
     lost: Floats
     unit: Floats
     least: Ints
+    most: Ints
     cap: Ints
     cost: Floats
     sunk: Floats
@@ -125,6 +127,7 @@ def build(
     counts, (interval, count) = end.before(np.arange(periods)), time.loops
     peak, stock, waiting = extremes(net, need, interval, count, counts)
     unit, least, top = _grid(terms, state, peak + terms.min_stock, max_levels)
+    most = _most(terms, paths, time, unit, least)
     cap = np.minimum(_caps(state, terms, paths, need, time, unit, least), top[:, None])
     backorder = np.nan_to_num(terms.backorder_cost)
     # Lost sales are counted once, at the end of the interval; backorders at the end of every period.
@@ -136,7 +139,7 @@ def build(
     short = np.where(terms.lost_sales, terms.shortage_cost * lost.mean(axis=1), 0.0)
     late = np.where(terms.lost_sales, 0.0, backorder * waiting)
     sunk = terms.holding_cost * stock + short + late
-    return ItemModel(terms, time, net, need, lost, unit, least, cap, cost, sunk, end)
+    return ItemModel(terms, time, net, need, lost, unit, least, most, cap, cost, sunk, end)
 
 
 def _grid(terms: Terms, state: State, peak: Floats, max_levels: int) -> tuple[Floats, Ints, Ints]:
@@ -154,6 +157,28 @@ def _grid(terms: Terms, state: State, peak: Floats, max_levels: int) -> tuple[Fl
     return pack * coarse, least, top
 
 
+def _most(terms: Terms, paths: Floats, time: Timeline, unit: Floats, least: Ints) -> Ints:
+    """(n, K) levels of the largest order: no more than the maximum stock, and what sells within the shelf life.
+
+    What `_caps` bounds is all orders so far; sales lost meanwhile free no shelf and use up no stock, so an order that
+    makes up for them could be larger than either.
+    """
+    n, _, periods = paths.shape
+    limit = np.where(np.isnan(terms.max_stock), np.inf, terms.max_stock)[:, None] + np.zeros((n, time.n_opportunities))
+    for row in np.flatnonzero(terms.shelf_life > 0):
+        sold = np.concatenate([np.zeros((len(paths[row]), 1)), paths[row].cumsum(axis=1)], axis=1)
+        received = np.minimum(time.receipt[row], periods)
+        within = sold[:, np.minimum(received + terms.shelf_life[row], periods)] - sold[:, received]
+        limit[row] = np.minimum(limit[row], np.quantile(within, _worth(terms)[row], axis=0))
+    whole = np.minimum(limit / unit[:, None] + SLACK, np.iinfo(np.int32).max)
+    return np.maximum(np.floor(whole).astype(np.int64), least[:, None])
+
+
+def _worth(terms: Terms) -> Floats:
+    """(n,) share of demand that it pays to have stock for that may perish: the newsvendor's."""
+    return terms.shortage_cost / np.maximum(terms.shortage_cost + terms.unit_cost, 1e-12)
+
+
 def _caps(state: State, terms: Terms, paths: Floats, need: Floats, time: Timeline, unit: Floats, least: Ints) -> Ints:
     """(n, K) highest level that an order may reach under the maximum stock and the shelf life."""
     n, _, periods = paths.shape
@@ -167,9 +192,8 @@ def _caps(state: State, terms: Terms, paths: Floats, need: Floats, time: Timelin
     perish = terms.shelf_life > 0
     if perish.any():
         rows = np.flatnonzero(perish)
-        worth = terms.shortage_cost[rows] / np.maximum(terms.shortage_cost[rows] + terms.unit_cost[rows], 1e-12)
         last = np.minimum(time.receipt[rows] + terms.shelf_life[rows, None], periods) - 1
-        for row, share, columns in zip(rows, worth, last, strict=True):
+        for row, share, columns in zip(rows, _worth(terms)[rows], last, strict=True):
             wanted = np.quantile(-need[row][:, columns], share, axis=0)
             before = -need[row].mean(axis=0)[np.clip(time.receipt[row] - 1, 0, periods - 1)]
             # An empty shelf may always be filled by the smallest order, even if some of it perishes.

@@ -10,11 +10,16 @@ from parlevel.domain.replenish.constraints.resource import CAPACITIES, Row, orde
 
 
 def attainable(batch: Batch, rows: list[Row]) -> tuple[list[Row], list[str]]:
-    """Rows that an order can touch, with limits raised to what is there already, and what was raised."""
+    """Rows that an order can touch and that limit or cost anything, their limits raised to what is there already.
+
+    Returns: the rows, and what was raised in words.
+    """
     steps = np.unique(np.concatenate([m.time.step[m.time.step < batch.horizon] for m in batch.models]))
     kept, relaxed = [], []
     idle = batch.solve(_barred(batch)) if any(row.basis == "stock" for row in rows) else None
     for row in rows:
+        if row.kind == "truck" and not row.cost:
+            continue  # as many as it takes, for nothing
         if row.basis == "stock":
             least = float(usage(row, batch.terms, idle.units[0], _of(idle)).sum()) if idle else 0.0
         else:

@@ -1,14 +1,16 @@
-"""Items that share resources: column generation with a Lagrangian bound, an integer master, a repair.
+"""Items that share resources: column generation with a Lagrangian bound, then whole plans, ever better ones.
 
 GLOP prices what is shared; the dynamic programme answers with each item's cheapest plan at those prices: a new column,
-and a lower bound for every plan of the group; the loop stops at the gap asked for. Plans are then priced for whole
-trucks and repaired; `fill` makes such as fit a capacity; in small groups an integer program picks them. Source: Gilmore
-& Gomory (1961); Farley (1990) for the bound on the way; Wentges (1997) for duals between the best and the newest.
+and a lower bound for every plan of the group; the loop stops at the gap asked for. What the relaxation mixes is rounded
+and repaired; while it is not close, `fill` makes plans that fit a capacity, items take turns (`respond`), whole order
+schedules are tried (`schedules`), and in small groups an integer program picks among all plans there are.
+Source: Gilmore & Gomory (1961); Farley (1990) for the bound on the way; Wentges (1997) for duals between two.
 """
 
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -22,16 +24,15 @@ from parlevel.domain.replenish.solvers.linear import WORK, solve_integer, solve_
 from parlevel.domain.replenish.solvers.master import Columns, Master, make_columns
 from parlevel.domain.replenish.solvers.outcome import SAID, Effort, GroupPlan
 from parlevel.domain.replenish.solvers.pricing import item_charges, seeds, step_prices
-from parlevel.domain.replenish.solvers.repair import repair
-from parlevel.errors import Infeasible, SolverError
+from parlevel.domain.replenish.solvers.repair import cheapest_of, repair
+from parlevel.domain.replenish.solvers.respond import Turns
+from parlevel.domain.replenish.solvers.schedules import Schedules
+from parlevel.errors import SolverError
 
 MORE_ROWS = 5  # times that rows broken by an integer plan are added and the program is solved again
-# Rounds of columns for the steps and trucks of an integer plan.
-DEEPER = 3
 # Items x gates beyond which an integer program is not asked: it took 6 times as long, for plans that cost more.
 LARGE = 30
-# Shares from which a gate of the relaxation is rounded up, tried in turn.
-THRESHOLDS = (0.5, 0.2, 0.8)
+FAR = 0.1  # gap from which schedules are searched with all effort
 
 Point = tuple[Floats, Floats]
 """Duals: (price of every row, link of every gate and item); see `Master.split_duals`."""
@@ -71,7 +72,11 @@ class _Group:
         self.rounds = 0
         self.share = self.gates = np.zeros(0)
         self.note = ""
-        self._watch(self._broken(np.arange(batch.n)) | {k for k in self.whole.truck if rows[k].cost > 0})
+        self.schedules = Schedules(
+            self.whole, self.columns, self._answer, self._made, Turns(self.whole, batch, self.base),
+            lambda: self.left() - 0.3 * effort.time_limit,
+        )  # fmt: skip
+        self._watch(self._broken(np.arange(batch.n)) | set(self.whole.truck))
 
     def left(self) -> float:
         """Seconds left."""
@@ -90,50 +95,38 @@ class _Group:
         paid = self._charges(units, stock).sum()
         objective = self._value(chosen) - float(paid)
         bound = min(self.bound - paid, objective)
-        close = objective - bound <= self.effort.max_gap * max(abs(bound), 1e-9)
-        status = "optimal" if close else "heuristic" if status == "heuristic" else "feasible"
+        gap = (objective - bound) / max(abs(bound), 1e-9)
+        status = "optimal" if gap <= self.effort.max_gap else "heuristic" if status == "heuristic" else "feasible"
         rows, moved = [*self.master.rows, *self.tolls], np.abs(units[:, 0] - alone[:, 0]) > 1e-9
         paid_at = [*self.prices[0], *(row.price or 0.0 for row in self.tolls)]
         prices = {row.label: float(p) for row, p in zip(self.master.rows, self.prices[0], strict=True) if p != 0}
         prices |= {row.label: row.price for row in self.tolls if row.price}
         return GroupPlan(
             units, alone, "relaxed" if relaxed and status != "heuristic" else status, objective, bound, self.rounds,
-            relaxed, self._words(status), prices, binding(self.batch, rows, paid_at, moved),
+            relaxed, self._words(status, gap), prices, binding(self.batch, rows, paid_at, moved),
         )  # fmt: skip
 
     def _search(self) -> tuple[Ints, str]:
-        """(n,) the column of each item: generate columns, pick plans, watch what they break, again."""
+        """(n,) the column of each item and how it was found: columns, plans rounded from their mix, better plans."""
         self.columns.add(self._solve(seeds(self.batch, self.base, self.rows))[0])
         for _ in range(MORE_ROWS):
             self._generate()
-            chosen, status = self._choose()
-            broken = self._broken(chosen)
-            if not broken or status == "heuristic":
+            broken = self._broken(self._largest()) - set(self.watched)
+            if not broken:
                 break
             self._watch(broken)
-        # Swaps of single plans mend what is still broken, and what an integer program left when its time was over.
-        swapped = repair(self.whole, self.columns, chosen)
-        if broken:
-            self.note = self.note or "limits were still broken after the last round"
-            return swapped, "heuristic"
-        best = swapped if self._value(swapped) < self._value(chosen) else chosen
-        if not self._close(best):
-            steps = opened(self.master, self.gates, (0.0, *THRESHOLDS), self.batch.horizon)
-            best = fill(self.whole, self.columns, best, self.batch, self._charges, self.with_stock, steps)
-            picked, _, found = (best, None, "") if self._large() else self._pick(best)  # several may gain together
-            kept = found == "integer" and not self._broken(picked)  # the program knows watched rows alone
-            best = picked if kept and self._value(picked) < self._value(best) else best
-        return best, status
+        best = repair(self.whole, self.columns, self._largest())
+        for better in (self._fill, self._settle, self._reschedule, self._pick):
+            if not self._close(best):
+                best = better(best)
+        return best, "heuristic" if self.note or self._broken(best) else "found"
 
     def _charges(self, units: Floats, stock: Floats | None) -> Floats:
         """(..., n) what plans (..., n, h) pay at outside prices."""
         return item_charges(self.tolls, [row.price or 0.0 for row in self.tolls], self.batch.terms, units, stock)
 
-    def _large(self) -> bool:
-        return self.batch.n * max(1, len(self.master.gates)) > LARGE
-
-    def _words(self, status: str) -> str:
-        said = SAID[status].format(gap=100 * self.effort.max_gap)
+    def _words(self, status: str, gap: float) -> str:
+        said = SAID[status].format(gap=100 * self.effort.max_gap, found=100 * gap)
         return self.note if not self.watched else f"{said}; {self.note}" if self.note else said
 
     def _broken(self, chosen: Ints) -> set[int]:
@@ -144,8 +137,9 @@ class _Group:
         """Take rows into the program, capacities in all their periods; the best duals start again from none."""
         names = {self.rows[k].name for k in more if self.rows[k].kind in CAPACITIES}
         moved = {k for k, row in enumerate(self.rows) if row.name in names}  # what leaves one period enters another
-        self.watched, self.share, self.gates = sorted({*self.watched, *more, *moved}), np.zeros(0), np.zeros(0)
+        self.watched, self.share = sorted({*self.watched, *more, *moved}), np.zeros(0)
         self.master = Master(self.batch.n, [self.rows[k] for k in self.watched])
+        self.gates = np.zeros(len(self.master.gates))
         self.best: Point | None = None
         self.prices: Point = (np.zeros(len(self.watched)), np.zeros((len(self.master.gates), self.batch.n)))
 
@@ -169,45 +163,6 @@ class _Group:
             if new == 0 or relaxation.value - self.bound <= 0.1 * self.effort.max_gap * max(abs(self.bound), 1e-9):
                 return
 
-    def _choose(self) -> tuple[Ints, str]:
-        """(n,) the column of each item, and how it was found.
-
-        Where trucks or minimums leave a gap, columns are made for whole gates, which the relaxation has no use for.
-        """
-        rounded = repair(self.whole, self.columns, self._largest())
-        if self._value(rounded) - self.bound <= 0.5 * self.effort.max_gap * max(abs(self.bound), 1e-9):
-            return rounded, "rounded"
-        rounded, found = self._dive(rounded)
-        if found == "rounded" and (self._large() or self._close(rounded)):
-            return rounded, found
-        chosen, gates, status = self._pick(rounded)
-        if self._value(rounded) < self._value(chosen) and found == "rounded":
-            chosen = rounded
-        if status != "integer" or not len(gates) or self._close(chosen):
-            return chosen, status
-        if self._deepen(gates):
-            again, _, status = self._pick(chosen)
-            if status == "integer" and self._value(again) < self._value(chosen):
-                return again, status
-        return chosen, "integer"
-
-    def _dive(self, start: Ints) -> tuple[Ints, str]:
-        """(n,) the column of each item, and how it was found: gates rounded at several thresholds, then repaired."""
-        best, status = start, "rounded" if not self._broken(start) else "heuristic"
-        relaxed = self.gates
-        if not len(relaxed):
-            return best, status
-        for threshold in THRESHOLDS:
-            if self.left() < 0.3 * self.effort.time_limit:
-                break
-            self._deepen(np.ceil(relaxed - threshold))
-            found = repair(self.whole, self.columns, self._largest())
-            if not self._broken(found) and (status == "heuristic" or self._value(found) < self._value(best)):
-                best, status = found, "rounded"
-            if self._close(best):
-                break
-        return best, status
-
     def _largest(self) -> Ints:
         """(n,) each item's column with the largest share in the relaxation."""
         share = np.zeros(len(self.columns.item))
@@ -215,49 +170,74 @@ class _Group:
         order = np.lexsort((self.columns.cost, -share, self.columns.item))
         return order[np.searchsorted(self.columns.item[order], np.arange(self.batch.n))]
 
-    def _pick(self, start: Ints) -> tuple[Ints, Floats, str]:
-        """One integer program: (column of each item, how often each gate opens, how it was found)."""
+    def _better(self, found: Ints, chosen: Ints) -> Ints:
+        """The choice found where it keeps every row and costs less, else the one there was."""
+        return chosen if self._broken(found) or self._value(found) >= self._value(chosen) else found
+
+    def _settle(self, chosen: Ints) -> Ints:
+        """(n,) a choice that costs no more, once no item alone can better its plan."""
+        return self._better(self._made(self.schedules.turns.settle(self.columns.units[chosen])), chosen)
+
+    def _fill(self, chosen: Ints) -> Ints:
+        """(n,) a choice that costs no more, with plans cut to the room that a capacity leaves."""
+        if not any(row.kind in CAPACITIES for row in self.whole.rows):
+            return chosen
+        steps = opened(self.master, self.gates, (0.0, 0.5, 0.2, 0.8), self.batch.horizon)
+        found = fill(self.whole, self.columns, chosen, self.batch, self._charges, self.with_stock, steps)
+        return self._better(found, chosen)
+
+    def _pick(self, chosen: Ints) -> Ints:
+        """(n,) a choice that costs no more, by an integer program over the columns; larger groups keep theirs."""
+        if self.batch.n * max(1, len(self.master.gates)) > LARGE:
+            return chosen
         columns, c = self.columns.of(self.watched), len(self.columns.item)
-        program, work = self.master.program(columns), WORK[self.effort.solver]
-        cheapest, nothing = self.columns.cheapest(self.batch.n), np.zeros(0)
+        seconds, gap = max(self.left(), 0.1 * self.effort.time_limit), 0.25 * self.effort.max_gap
         try:
-            seconds, gap = max(self.left(), 0.1 * self.effort.time_limit), 0.25 * self.effort.max_gap
-            found = solve_integer(program, self.effort.solver, gap, seconds, extra=work)
+            program = self.master.program(columns)
+            found = solve_integer(program, self.effort.solver, gap, seconds, extra=WORK[self.effort.solver])
         except SolverError as error:
             self.note = str(error)
-            return start, nothing, "heuristic"
-        picked = np.flatnonzero(found.x[:c] > 0.5)
-        chosen = cheapest
-        chosen[columns.item[picked]] = picked
-        if self.master.violation(columns.use[chosen].sum(axis=0)).any():
-            return repair(self.whole, self.columns, chosen), nothing, "heuristic"
-        return chosen, found.x[c:], "integer"
+            return chosen
+        picked, taken = np.flatnonzero(found.x[:c] > 0.5), chosen.copy()
+        taken[columns.item[picked]] = picked
+        return self._better(repair(self.whole, self.columns, taken), chosen)
 
-    def _deepen(self, gates: Floats) -> int:
-        """Add columns that suit the gates of an integer plan; returns how many were new."""
-        closed = [self.master.rows[k].step for k, on in zip(self.master.gates, gates, strict=True) if on < 0.5]
-        total = 0
-        for _ in range(DEEPER):
-            if self.left() < 0.3 * self.effort.time_limit:
-                break
-            program, kept = self.master.with_gates(self.columns.of(self.watched), gates)
-            try:
-                relaxation = solve_linear(program, self.left(), dual=True)
-            except Infeasible:
-                break  # no mix of plans fills these gates: other gates are tried
-            except SolverError as error:
-                self.note = str(error)
-                break
-            self.share = np.zeros(len(self.columns.item))
-            self.share[kept] = relaxation.x
-            prices = self._prices(self.master.raw_prices(relaxation.duals), np.zeros((len(gates), self.batch.n)))
-            fixed = prices.fixed.copy()
-            fixed[:, :, closed] = np.inf
-            new = self.columns.add(self._solve([StepPrices(prices.unit, fixed, prices.stock)])[0])
-            if not new:
-                break
-            total += new
-        return total
+    def _schedule(self, gates: Floats) -> Floats:
+        """(g,) how often every gate opens, from those watched; the others where items by themselves order."""
+        wanted = self.columns.use[self.columns.cheapest(self.batch.n)].sum(axis=0)
+        often = (wanted > 0).astype(float)  # no plan so far breaks them
+        often[[self.watched[k] for k in self.master.gates]] = gates
+        return often[self.whole.gates]
+
+    def _reschedule(self, chosen: Ints) -> Ints:
+        """(n,) a choice that costs no more, at the steps of the best schedule found around it and the relaxation."""
+        total, size = self.columns.use[chosen].sum(axis=0), self.whole.trucks[0]
+        own = np.where(size > 0, np.ceil(total / np.maximum(size, 1e-9) - 1e-9), total > 0)[self.whole.gates]
+        starts = [own, *self.schedules.rounded(self._schedule(self.gates))]
+        try:
+            gap = (self._value(chosen) - self.bound) / max(abs(self.bound), 1e-9)
+            self.schedules.search(starts, min(1.0, gap / FAR))
+            for found in self.schedules.picks(self._value(chosen)):
+                chosen = self._better(found, chosen)
+        except SolverError as error:
+            self.note = str(error)
+        return self._settle(chosen)
+
+    def _answer(self, prices: Sequence[Floats], closed: list[int]) -> int:
+        """Add every item's best plan at prices of all rows, with nothing ordered at some steps."""
+        links = np.zeros((len(self.whole.gates), self.batch.n))
+        parts = [self._priced(self.whole, price, links) for price in prices]
+        for part in parts:
+            part.fixed[:, :, closed] = np.inf
+        return self.columns.add(self._solve(parts)[0])
+
+    def _made(self, units: Floats) -> Ints:
+        """(n,) the columns of plans (n, h), added where they are new."""
+        stock = self.batch.expected_stock(units[None]) if self.with_stock else None
+        cost = self.batch.appraise(units[None]) + self._charges(units[None], stock)
+        self.columns.add(make_columns(self.rows, self.batch.terms, units[None], cost, stock))
+        same = (self.columns.units == units[self.columns.item]).all(axis=1)
+        return cheapest_of(self.columns, same, np.arange(self.batch.n))
 
     def _value(self, chosen: Ints) -> float:
         """Cost of a choice of columns with its trucks and outside prices, money."""
@@ -281,7 +261,7 @@ class _Group:
 
     def _price(self, points: list[Point]) -> int:
         """Add columns at several duals; keeps the best bound and the duals that gave it. Returns how many were new."""
-        found, plans = self._solve([self._prices(*point) for point in points])
+        found, plans = self._solve([self._priced(self.master, *point) for point in points])
         for at, point in enumerate(points):
             bound = float(plans.priced[at].sum()) + self.master.constant(*point)
             if bound > self.bound or self.best is None:
@@ -290,11 +270,11 @@ class _Group:
                 self.bound, self.prices = bound, point
         return self.columns.add(found)
 
-    def _prices(self, price: Floats, link: Floats) -> StepPrices:
-        """Row prices and links as prices of items and steps, on top of those from outside."""
-        own = step_prices(self.batch, self.master.rows, price[None], self.with_stock)
+    def _priced(self, master: Master, price: Floats, link: Floats) -> StepPrices:
+        """Prices of a program's rows and links as prices of items and steps, on top of those from outside."""
+        own = step_prices(self.batch, master.rows, price[None], self.with_stock)
         fixed = self.base.fixed.copy()
-        for order, k in enumerate(self.master.gates):
-            fixed[0, :, self.master.rows[k].step] += link[order]
+        for order, k in enumerate(master.gates):
+            fixed[0, :, master.rows[k].step] += link[order]
         stock = None if own.stock is None or self.base.stock is None else own.stock + self.base.stock
         return StepPrices(own.unit + self.base.unit, fixed, stock)

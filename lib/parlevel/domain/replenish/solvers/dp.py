@@ -1,10 +1,11 @@
 """The cheapest plan of every item, exactly, by dynamic programming over cumulative receipts.
 
 Problem data: `ItemModel` tables; a fixed cost per order and a price per level and opportunity.
-Decision: x_0 <= x_1 <= ... cumulative levels ordered; x_k = x_{k-1} or x_k >= x_{k-1} + least, x_k <= cap_k.
+Decision: x_0 <= x_1 <= ... cumulative levels ordered; x_k = x_{k-1} or x_{k-1} + least <= x_k <= x_{k-1} + most_k,
+x_k <= cap_k.
 Objective: sum_k cost[k, x_k] + (order_cost + fixed_k) [x_k > x_{k-1}] + price_k (x_k - x_{k-1}).
 
-A suffix minimum makes one opportunity linear in the number of levels.
+A suffix minimum, or that of a sliding window, makes one opportunity linear in the number of levels.
 Source: Wagner & Whitin (1958) for the recursion; Scarf (1960) for its stochastic form.
 """
 
@@ -74,7 +75,8 @@ def solve(model: ItemModel, prices: Prices | None = None) -> Plans:
     order_cost = plain(model.terms.order_cost)
     level, cost, priced = cheapest(
         model.cost, plain(np.where(model.allowed, model.cap, -1), np.int64), plain(model.least, np.int64),
-        plain(prices.unit * model.unit[:, None]), plain(prices.fixed + order_cost[:, None]), order_cost,
+        plain(model.most, np.int64), plain(prices.unit * model.unit[:, None]),
+        plain(prices.fixed + order_cost[:, None]), order_cost,
         np.zeros((0, 0, 0, 0)) if prices.stock is None else plain(prices.stock),
     )  # fmt: skip
     return Plans(level, _units(model, level), cost + model.sunk, priced + model.sunk)

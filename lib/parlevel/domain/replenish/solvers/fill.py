@@ -144,7 +144,7 @@ def _room(master: Master, columns: Columns, chosen: Ints, batch: Batch) -> tuple
     """(n, h) units at most and at least of an order in place of an item's own at each step, the others' as they are."""
     own = columns.use[chosen]
     free = np.array([row.amount for row in master.rows]) - own.sum(axis=0) + own
-    room, lowest = np.full((batch.n, batch.horizon), np.inf), np.zeros((batch.n, batch.horizon))
+    room, lowest = batch.largest(), np.zeros((batch.n, batch.horizon))
     for k, row in enumerate(master.rows):
         limits = row.kind in CAPACITIES and row.basis != "stock"
         if not limits and row.kind != "supplier_min":

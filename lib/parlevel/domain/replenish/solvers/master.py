@@ -173,13 +173,23 @@ class Master:
                 link[order] *= self.rows[k].cost / paid
         return price, link
 
-    def with_gates(self, columns: Columns, gates: Floats) -> tuple[Program, Ints]:
+    def with_gates(
+        self, columns: Columns, gates: Floats, broken: float, allowed: Bools | None = None
+    ) -> tuple[Program, Ints]:
         """The program with its gates (gates,) held: no gate variables and no links are left, a truck is a capacity.
 
-        Returns: the program, and which columns are its variables: those that order nothing at a closed gate.
+        Args:
+            columns: plans.
+            gates: how often each gate opens.
+            broken: money for an open minimum of which nothing is ordered, or a capacity passed by as much again; less
+                costs that share.
+            allowed: (c,) plans to choose from; default all.
+
+        Returns: the program, and which columns are its first variables: allowed, with no order at a closed gate.
+            The others are the shares by which rows are broken.
         """
         low, high = (part[: self.n + len(self.rows)] for part in self._row_bounds())
-        fits = np.ones(len(columns.item), bool)
+        fits = np.ones(len(columns.item), bool) if allowed is None else allowed.copy()
         for k, often in zip(self.gates, np.rint(gates), strict=True):
             if often < 1:
                 fits &= columns.use[:, k] <= 0
@@ -187,18 +197,29 @@ class Master:
                 high[self.n + k] = often * self.rows[k].amount
             else:
                 low[self.n + k] = self.rows[k].amount
+        short, over = low[self.n :] > 0, np.isfinite(high[self.n :])
+        soft = np.flatnonzero(short | over)
+        size = np.where(short, low[self.n :], -np.maximum(high[self.n :], 1.0))[soft]
         kept = np.flatnonzero(fits)
         c, used = len(kept), np.nonzero(columns.use[kept])
-        at, var = np.concatenate([columns.item[kept], self.n + used[1]]), np.concatenate([np.arange(c), used[0]])
-        value = np.concatenate([np.ones(c), columns.use[kept][used]])
-        matrix = coo_matrix((value, (at, var)), shape=(len(low), c)).tocsr()
-        return Program(columns.cost[kept], np.zeros(c), np.ones(c), matrix, low, high, np.ones(c, bool)), kept
+        at = np.concatenate([columns.item[kept], self.n + used[1], self.n + soft])
+        var = np.concatenate([np.arange(c), used[0], c + np.arange(len(soft))])
+        value = np.concatenate([np.ones(c), columns.use[kept][used], size])
+        width = c + len(soft)
+        matrix = coo_matrix((value, (at, var)), shape=(len(low), width)).tocsr()
+        cost = np.concatenate([columns.cost[kept], np.full(len(soft), broken)])
+        top = np.concatenate([np.ones(c), np.full(len(soft), np.inf)])
+        return Program(cost, np.zeros(width), top, matrix, low, high, np.arange(width) < c), kept
 
     def raw_prices(self, duals: Floats) -> Floats:
         """(r,) prices of rows with gates held: a truck is then a capacity, whatever it costs."""
         price = -duals[self.n : self.n + len(self.rows)]
         least = np.array([row.kind == "supplier_min" for row in self.rows])
         return np.where(least, np.minimum(price, 0.0), np.maximum(price, 0.0))
+
+    def trucks_cost(self, gates: Floats) -> float:
+        """Money for opening the gates (gates,) as often as said."""
+        return float(self._gate_cost() @ gates)
 
     def constant(self, price: Floats, link: Floats) -> float:
         """What the Lagrangian adds to the items' priced minima: bound = sum of minima + this."""

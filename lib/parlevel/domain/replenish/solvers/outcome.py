@@ -8,10 +8,10 @@ from parlevel.domain.replenish.base import Floats
 
 SAID = {
     "optimal": "within {gap:g} % of the bound",
-    "feasible": "the bound is further away than the gap asked for",
+    "feasible": "costs {found:.3g} % more than the bound, which no plan beats; {gap:g} % was asked for",
     "heuristic": "plans of single items, repaired",
 }
-"""What a status says of a group's plan; `gap` in percent."""
+"""What a status says of a group's plan: `gap` that was asked for and `found`, in percent."""
 
 
 @dataclass(frozen=True)
