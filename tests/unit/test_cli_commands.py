@@ -61,6 +61,15 @@ def test_explain_tells_a_planner_why_and_names_the_nearest_series(call):
     code, _, err = call("explain", "P001@S9")
     assert code == 2
     assert "Did you mean 'P001@S" in err
+    code, _, err = call("explain", "P01")
+    assert code == 2
+    assert "Did you mean 'P0" in err
+    assert "SELECT DISTINCT series_id, product_id FROM order_plan" in err
+
+
+def test_the_package_itself_is_the_command_line():
+    said = subprocess.run([sys.executable, "-m", "parlevel", "--version"], capture_output=True, text=True, check=True)
+    assert said.stdout == f"parlevel {__version__}\n"
 
 
 def test_sql_as_csv_parses(call):

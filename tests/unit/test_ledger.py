@@ -42,6 +42,12 @@ def test_what_an_empty_shelf_misses_before_any_order_can_arrive_is_told():
     assert "will be missing" not in told(20.0, {0: 20.0})[1]
 
 
+def test_a_line_without_an_order_says_when_the_next_is_foreseen():
+    assert "The next order is foreseen in 4 days." in told(60.0, {4: 20.0})[1]
+    assert "foreseen" not in told(60.0, {})[1]  # of a policy that plans today alone nothing is known
+    assert "foreseen" not in told(20.0, {0: 20.0, 4: 20.0})[1]
+
+
 def test_what_is_lost_before_the_first_receipt_is_not_sold_from_the_position():
     facts, _ = told(0.0, {0: 20.0, 4: 20.0})
     assert facts.position[0, :5] == pytest.approx([0.0, 20.0, 20.0, 20.0, 20.0])  # nothing to sell until then

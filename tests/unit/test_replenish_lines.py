@@ -119,6 +119,18 @@ def test_binding_names_the_row_that_moved_an_order_and_its_price():
     assert all(np.isnan(price[k]) for k in range(len(label)) if not label[k])
 
 
+def test_where_a_minimum_keeps_the_door_shut_it_is_named_not_the_dearer_budget():
+    b = batch(4, seed=1)
+    wanted = float(b.solve().units[0, :, 0].sum())
+    assert wanted > 0
+    rows = [Row("least", "supplier_min", "units", t, 20.0 * wanted) for t in range(6)]
+    rows += [Row("cash", "budget", "units", 0, 1e6, price=0.5)]
+    plan = solve_group(b, rows, Effort())
+    moved = np.flatnonzero(np.abs(plan.units[:, 0] - plan.alone[:, 0]) > 1e-9)
+    assert plan.units[:, 0].sum() == 0
+    assert {plan.binding[k] for k in moved} == {"least@1"}
+
+
 def test_a_maximum_that_stops_an_order_is_named_with_what_a_unit_more_would_save():
     b = batch(2, seed=2, max_stock=8.0, min_order_qty=0.0)
     plan = solve_group(b, [], Effort())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import subprocess
 import sys
 from datetime import UTC, date, datetime
@@ -192,6 +193,7 @@ def test_no_warehouse_says_to_run_first(tmp_path: Path):
     [
         ("SELECT * FROM order_pln", "Did you mean 'order_plan'"),
         ("SELECT * FROM sales", "has not been written yet. Run `parlevel run --to sources`"),
+        ("SELECT * FROM nodes", "this run has no rows for: the data or settings have nothing of the kind"),
         ("SELECT nonsense FROM forecast", "DESCRIBE name"),
         ("SELEC 1", "SQL could not be read"),
         ("DROP TABLE forecast", "changes nothing. Got DROP"),
@@ -204,6 +206,15 @@ def test_no_warehouse_says_to_run_first(tmp_path: Path):
 def test_bad_queries_teach(warehouse: Warehouse, query: str, message: str):
     with pytest.raises(DataError, match=message):
         warehouse.ask(query)
+
+
+def test_a_view_of_what_the_data_do_not_have_says_so(tmp_path: Path):
+    root = sample.build(tmp_path / "warehouse")
+    shutil.rmtree(root / "shipments")
+    with pytest.raises(
+        DataError, match="view 'shipments_today' reads the table 'shipments', which this run has no rows"
+    ):
+        open_warehouse(root).ask("SELECT * FROM shipments_today")
 
 
 def test_the_process_ends_well_after_a_limited_query(tmp_path: Path):

@@ -71,10 +71,14 @@ def explain(
     query = "SELECT * FROM order_ledger WHERE series_id = ? OR product_id = ? ORDER BY series_id, order_date LIMIT 1000"
     found = house.ask(query, [series, series])
     if not found.num_rows:
-        known = [row["series_id"] for row in house.rows("SELECT series_id FROM order_plan ORDER BY 1 LIMIT 100000")]
+        names = "SELECT DISTINCT unnest([series_id, product_id]) AS name FROM order_plan ORDER BY 1 LIMIT 100000"
+        known = [row["name"] for row in house.rows(names)]
         if series in known:
             raise DataError(f"{series!r} has no forecast, so nothing is ordered: see its reason in order_plan.")
-        raise DataError(f"the plan must have a line of {series!r}. Got none.{nearest(series, known)}")
+        raise DataError(
+            f"the plan must have a line of {series!r}. Got none.{nearest(series, known)} "
+            'All of them: parlevel sql "SELECT DISTINCT series_id, product_id FROM order_plan"'
+        )
     if form is Form.table:
         show_lines(found.to_pylist(), console())
     else:

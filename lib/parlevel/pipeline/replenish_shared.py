@@ -203,7 +203,9 @@ def grants(use: DataFrame, used: list[Row], attempt: int) -> DataFrame:
     return shared.groupBy("solve_group").agg(F.to_json(F.array_sort(F.collect_list(share))).alias("grants"))
 
 
-def chain_row(spark: SparkSession, used: list[Row], free: list[Row], prices: SharedPrices, cfg: Config) -> DataFrame:
+def chain_row(
+    spark: SparkSession, used: list[Row], free: list[Row], prices: SharedPrices, seconds: float, cfg: Config
+) -> DataFrame:
     """The row of plan_report for what all groups share: the whole plan against the Lagrangian bound.
 
     Args:
@@ -211,6 +213,7 @@ def chain_row(spark: SparkSession, used: list[Row], free: list[Row], prices: Sha
         used: `totals` of the final plans.
         free: the same of the plans at the prices alone: shares of a limit are no part of the bound.
         prices: what the groups were charged.
+        seconds: that the prices and all plans took.
         cfg: the configuration.
     """
     amount = {row["label"]: row["limit"] for row in free}
@@ -224,6 +227,6 @@ def chain_row(spark: SparkSession, used: list[Row], free: list[Row], prices: Sha
     status = "relaxed" if broken else "optimal" if gap <= cfg.replenish.max_gap else "feasible"
     reason = f"limits that all suppliers share, priced in {prices.rounds} rounds over all groups"
     items = int(sum(row["n_items"] for row in used))
-    row = ("shared limits", "*", "*", items, status, objective, bound, gap, prices.rounds, 0.0,
+    row = ("shared limits", "*", "*", items, status, objective, bound, gap, prices.rounds, seconds,
            relaxed, reason, 0.0, named)  # fmt: skip
     return spark.createDataFrame([row], spark_schema(contract("plan_report")))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -53,6 +54,7 @@ def transform(
     job = make_job(seen.cutoff, resources, cfg)
     if not job.shared:
         return scratch.keep(solve(rows, job, seen.tasks())), None
+    started = time.monotonic()
     prices = find_prices(rows, job, seen, cfg)
     if not prices.fits:
         job = replace(job, prices=dict(zip(prices.labels, prices.price.tolist(), strict=True)))
@@ -72,7 +74,7 @@ def transform(
         plan = kept.unionByName(scratch.keep(solve(again, job, tasks)))
         used = totals(table_rows(plan, "shared_use"))
     nothing = prices.fits and used is free
-    return plan, None if nothing else chain_row(rows.sparkSession, used, free, prices, cfg)
+    return plan, None if nothing else chain_row(rows.sparkSession, used, free, prices, time.monotonic() - started, cfg)
 
 
 def solve(rows: DataFrame, job: Job, tasks: Assignment) -> DataFrame:

@@ -115,11 +115,23 @@ class Warehouse:
         known = [*self.tables, *self.views]
         if isinstance(error, duckdb.CatalogException) and "Table with name" in text:
             name = text.split("Table with name", 1)[1].split()[0].strip('"')
-            if name in TABLES:
-                return f"table {name!r} has not been written yet. Run `parlevel run --to {TABLES[name].stage}` first."
+            needed = [name, *(need for view in VIEWS if view.name == name for need in view.needs)]
+            missing = next((need for need in needed if need in TABLES and need not in self.tables), None)
+            if missing:
+                return self._missing(name, missing)
             return f"no table or view {name!r}.{nearest(name, known)} There are: {', '.join(sorted(known))}."
         hint = " `DESCRIBE name` lists a table's columns." if isinstance(error, duckdb.BinderException) else ""
         return f"SQL failed: {text}{hint}"
+
+    def _missing(self, name: str, table: str) -> str:
+        """Why a table or view that is known is not there, as `table` is not."""
+        what, stage = "table" if name == table else f"view {name!r} reads the table", TABLES[table].stage
+        if TABLES[table].optional and stage in self.outputs:
+            return (
+                f"{what} {table!r}, which this run has no rows for: the data or settings have nothing of the kind "
+                f"(a row would be {TABLES[table].row})."
+            )
+        return f"{what} {table!r} has not been written yet. Run `parlevel run --to {stage}` first."
 
 
 def open_warehouse(root: str | Path, run_id: str | None = None, outputs: Mapping[str, str] | None = None) -> Warehouse:

@@ -52,7 +52,7 @@ REPLENISH = (
         ("bound", "double", "no plan in the model costs less", "money"),
         ("gap", "double", "(objective - bound) / |bound|"),
         ("rounds", "int!", "pricing rounds"),
-        ("seconds", "double!", "solve time", "seconds"),
+        ("seconds", "double!", "solve time; of shared limits: the prices and all plans", "seconds"),
         ("relaxed", "array<string>!", "constraints that gave way, with amounts"),
         ("reason", "string!", "what the solver said, in words"),
         ("order_value", "double!", "money ordered over the horizon", "money"),

@@ -95,8 +95,15 @@ def percent(share: float) -> str:
     return "<1 %" if share < 0.01 else f"{100 * share:.0f} %"
 
 
-def first_order(words: Wording, item: int, quantity: float) -> str:
-    """Why `quantity` is ordered at step 0, or nothing."""
+def first_order(words: Wording, item: int, quantity: float, ahead: str = "") -> str:
+    """Why `quantity` is ordered at step 0, or nothing.
+
+    Args:
+        words: of the group.
+        item: position in the group.
+        quantity: units.
+        ahead: when the next order is foreseen, in words; said where nothing is ordered now.
+    """
     facts, terms = words.facts, words.terms
     position = facts.position[item, 0]
     whole = int(words.interval[item])
@@ -108,7 +115,7 @@ def first_order(words: Wording, item: int, quantity: float) -> str:
     missed = round(float(facts.missed[item]))
     late = f" About {number(missed)} will be missing before an order can arrive." if missed >= 1 else ""
     if quantity <= 0:
-        return f"{have}. {_nothing(words, item, without)}{late}"
+        return f"{have}. {_nothing(words, item, without)}{ahead}{late}"
     cases = quantity / terms.case_pack[item]
     packed = "" if terms.case_pack[item] == 1 else f" ({_cases(cases)} of {number(terms.case_pack[item])})"
     lift = (
@@ -124,10 +131,11 @@ def reasons(words: Wording, found: Lines) -> list[str]:
     """(m,) why each line is what it is."""
     out = [""] * len(found.item)
     today = np.flatnonzero(found.step == 0)
+    later = np.flatnonzero(found.step > 0)
+    ahead = _ahead(words, found, later)
     each = zip(today.tolist(), found.item[today].tolist(), found.quantity[today].tolist(), strict=True)
     for line, item, quantity in each:
-        out[line] = first_order(words, item, quantity)
-    later = np.flatnonzero(found.step > 0)
+        out[line] = first_order(words, item, quantity, ahead[item])
     item, pack = found.item[later], words.terms.case_pack[found.item[later]]
     cases = (found.quantity[later] / pack).tolist()
     risk = (1.0 - words.facts.risk[item, found.step[later]]).tolist()
@@ -137,6 +145,19 @@ def reasons(words: Wording, found: Lines) -> list[str]:
             f"the chance of no stockout until the receipt after it is {percent(chance)}."
         )
     return out
+
+
+def _ahead(words: Wording, found: Lines, later: Ints) -> list[str]:
+    """(n,) when an item's next order is foreseen; empty where the plan is of today's orders alone."""
+    n, horizon = words.facts.position.shape
+    if not len(later):
+        return [""] * n
+    step = np.full(n, horizon)
+    np.minimum.at(step, found.item[later], found.step[later])
+    one, many = words.period, _PLURAL[words.period]
+    said = [f" The next order is foreseen in {k} {one if k == 1 else many}." for k in range(horizon)]
+    said.append(f" None is foreseen in the next {horizon} {many}.")
+    return [said[k] for k in step.tolist()]
 
 
 def sentences(why: list[str], held: list[str], found: Lines, drivers: list[list[str] | None]) -> list[str]:
@@ -153,7 +174,7 @@ def sentences(why: list[str], held: list[str], found: Lines, drivers: list[list[
     out = []
     for k, reason in enumerate(why):
         text = (
-            f"{reason} Demand until the next order can arrive: {middle[k]} "
+            f"{reason} Demand until an order placed at the next review can arrive: {middle[k]} "
             f"({low[k]} to {high[k]} in 9 of 10 cases)."
         )  # fmt: skip
         if held[k] and held[k] not in reason:

@@ -97,13 +97,13 @@ class _Group:
         bound = min(self.bound - paid, objective)
         gap = (objective - bound) / max(abs(bound), 1e-9)
         status = "optimal" if gap <= self.effort.max_gap else "heuristic" if status == "heuristic" else "feasible"
-        rows, moved = [*self.master.rows, *self.tolls], np.abs(units[:, 0] - alone[:, 0]) > 1e-9
+        rows = [*self.master.rows, *self.tolls]
         paid_at = [*self.prices[0], *(row.price or 0.0 for row in self.tolls)]
         prices = {row.label: float(p) for row, p in zip(self.master.rows, self.prices[0], strict=True) if p != 0}
         prices |= {row.label: row.price for row in self.tolls if row.price}
         return GroupPlan(
             units, alone, "relaxed" if relaxed and status != "heuristic" else status, objective, bound, self.rounds,
-            relaxed, self._words(status, gap), prices, binding(self.batch, rows, paid_at, moved),
+            relaxed, self._words(status, gap), prices, binding(self.batch, rows, paid_at, units, alone),
         )  # fmt: skip
 
     def _search(self) -> tuple[Ints, str]:
