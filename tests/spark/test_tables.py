@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import itertools
 import json
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from pyspark.sql import SparkSession
 from parlevel.config import Config, load
 from parlevel.errors import DataError, SchemaError
 from parlevel.schemas import contract
+from parlevel.spark import tables as tables_module
 from parlevel.spark.delta_log import create, partitions, properties, run_files
 from parlevel.spark.tables import Tables, spark_schema
 
@@ -168,6 +170,38 @@ def test_statistics_are_kept_of_the_keys_alone(spark: SparkSession, cfg: Config)
     [added] = [json.loads(line)["add"] for line in log.read_text().splitlines() if line.startswith('{"add"')]
     stats = json.loads(added["stats"])
     assert (stats["numRecords"], set(stats["minValues"])) == (1, {"series_id", "date"})
+
+
+def test_many_series_are_laid_out_so_that_one_is_found_in_one_file(
+    spark: SparkSession, cfg: Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tables_module, "MANY", 100)
+    monkeypatch.setattr(tables_module, "SERIES_A_FILE", 25)
+    mixed = sales(spark, *((f"s{k * 37 % 100:02d}", day, 1.0) for day in (1, 2) for k in range(100))).repartition(8)
+    Tables(spark, cfg, "few", {}).write("sales", mixed, files=3, n_series=99)
+    Tables(spark, cfg, "many", {}).write("sales", mixed, files=3, n_series=100)
+
+    def ranges(version: int) -> list[tuple[str, str]]:
+        log = Path(cfg.paths.warehouse) / "sales" / "_delta_log" / f"{version:020d}.json"
+        stats = [
+            json.loads(json.loads(line)["add"]["stats"]) for line in log.read_text().splitlines() if '"add"' in line
+        ]
+        return sorted((found["minValues"]["series_id"], found["maxValues"]["series_id"]) for found in stats)
+
+    assert len(ranges(1)) <= 3
+    many = ranges(2)
+    assert len(many) == 4
+    assert all(last < first for (_, last), (first, _) in itertools.pairwise(many))
+
+
+def test_a_larger_cluster_writes_with_more_tasks(
+    spark: SparkSession, cfg: Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wide = sales(spark, *((f"s{k:02d}", 1, 1.0) for k in range(60))).repartition(12)
+    for cores, files in ((2, 1), (32, 4)):
+        monkeypatch.setattr(tables_module, "cores", lambda _, cores=cores: cores)
+        Tables(spark, cfg, f"on{cores}", {}).write("sales", wide, files=1)
+        assert len(run_files(Path(cfg.paths.warehouse) / "sales", f"on{cores}")) == files
 
 
 def test_a_run_is_read_from_its_files_alone(spark: SparkSession, cfg: Config) -> None:

@@ -40,7 +40,7 @@ def run(tables: Tables, cfg: Config) -> str:
         frames = {name: pick(made, name, contract(name).data_columns) for name in KINDS}
         if cfg.forecast.reconcile != "none":
             frames["forecast"] = forecast_levels.run(frames["forecast"], tables, scratch, cfg)
-        counts = tables.write_all(frames, files=8)
+        counts = tables.write_all(frames, files=8, n_series=n_series)
     _check_counts(n_series, counts, cfg)
     _check_failures(tables.read("failures"), n_series, counts["failures"], cfg)
     return _report(tables.read("forecast_status"), n_series, counts["failures"], cfg)

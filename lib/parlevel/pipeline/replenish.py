@@ -46,7 +46,8 @@ def run(tables: Tables, cfg: Config) -> str:
             parts["plan_report"] = parts["plan_report"].unionByName(chain)
         if network:
             parts["shipments"] = network.shipments
-        tables.write_all(parts, files={**dict.fromkeys(KINDS, 4), "plan_report": 1, "shipments": 1})
+        files = {**dict.fromkeys(KINDS, 4), "plan_report": 1, "shipments": 1}
+        tables.write_all(parts, files=files, n_series=n_series)
     return _report(tables, n_series, network.n_nodes if network else 0)
 
 

@@ -27,11 +27,21 @@ from parlevel.places import below, folder
 from parlevel.schemas import STAGES, Table, contract, of_stage
 from parlevel.spark.delta_log import create, last_commit, partitions, properties, run_files, told
 from parlevel.spark.grouped import ddl
+from parlevel.spark.session import cores
 
 log = logging.getLogger(__name__)
 
 WRITERS = 3
 """Tables written at once."""
+
+MANY = 100_000
+"""Series from which a table of their rows is laid out by series: one is then found in one file, not in all."""
+
+SERIES_A_FILE = 12_500
+"""Series of a file where there are many."""
+
+CORES_A_FILE = 8
+"""Cores that the files of a small table are meant for: on a cluster of more, more tasks write more files."""
 
 # Error classes by which Spark and Delta say that a table is not there, as against being broken.
 MISSING = (
@@ -119,14 +129,22 @@ class Tables:
         return self._scan(name)
 
     def write(
-        self, name: str, df: DataFrame, *, files: int | None = None, where: str = "", new: bool | None = None
+        self,
+        name: str,
+        df: DataFrame,
+        *,
+        files: int | None = None,
+        n_series: int = 0,
+        where: str = "",
+        new: bool | None = None,
     ) -> int:
         """Replace this run's slice of a table.
 
         Args:
             name: a table of `parlevel.schemas`.
             df: its columns, in any order, without `run_id`.
-            files: at most this many files (small tables), else one per partition of `df`.
+            files: at most this many files for every eight cores (small tables), else one per partition of `df`.
+            n_series: series that the rows are of; from `MANY` on they are laid out by series.
             where: narrows what is replaced, as SQL on contract columns.
             new: whether there is surely nothing to replace; None: find out.
 
@@ -137,8 +155,10 @@ class Tables:
         """
         table = contract(name)
         rows = conform(table, df).withColumn("run_id", F.lit(self.run_id))
-        if files:
-            rows = rows.coalesce(files)
+        if n_series >= MANY and "series_id" in table.names:
+            rows = rows.repartitionByRange(n_series // SERIES_A_FILE, "series_id")
+        elif files:
+            rows = rows.coalesce(files * max(1, cores(self.spark) // CORES_A_FILE))
         self._create(table)
         slice_ = f"run_id = '{self.run_id}'" + (f" AND {where}" if where else "")
         writer = rows.select(*table.names).write.format("delta")
@@ -154,13 +174,14 @@ class Tables:
         return count
 
     def write_all(
-        self, frames: Mapping[str, DataFrame], *, files: Mapping[str, int] | int | None = None
+        self, frames: Mapping[str, DataFrame], *, files: Mapping[str, int] | int | None = None, n_series: int = 0
     ) -> dict[str, int]:
         """Replace this run's slices of several tables, some at a time: most of a small write is waiting for commits.
 
         Args:
             frames: table -> its rows, none made from another's table.
-            files: at most this many files, for all or by table.
+            files: as in `write`, for all or by table.
+            n_series: as in `write`.
 
         Returns: table -> rows written.
 
@@ -170,7 +191,7 @@ class Tables:
 
         def one(name: str) -> int:
             most = files.get(name) if isinstance(files, Mapping) else files
-            return self.write(name, frames[name], files=most)
+            return self.write(name, frames[name], files=most, n_series=n_series)
 
         with ThreadPoolExecutor(WRITERS) as pool:
             # a copy of the context each: log lines name the run and the stage
