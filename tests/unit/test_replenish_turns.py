@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from parlevel.domain.replenish.batch import Batch, StepPrices
 from parlevel.domain.replenish.constraints.resource import Row
+from parlevel.domain.replenish.course import course
 from parlevel.domain.replenish.plan import Settings
 from parlevel.domain.replenish.solvers.coupled import solve_group
 from parlevel.domain.replenish.solvers.master import Master, make_columns
@@ -113,6 +114,22 @@ def test_a_minimum_of_several_days_is_met_every_few_days_not_given_up() -> None:
     assert ((value == 0) | (value >= 150.0 - 1e-6)).all()
     assert 4 <= (value > 0).sum() <= 9  # 26 units a day at 1.5: an order of 150 lasts four days
     assert plan.bound <= plan.objective <= 0.25 * nothing
+
+
+def test_a_plan_far_from_what_items_want_costs_what_its_course_costs() -> None:
+    """Models about the items' own plans counted a unit lost early again in every later interval."""
+    batch, rows = perishing(300.0)
+    plan = solve_group(batch, rows, Effort())
+    fresh, _ = perishing(300.0)
+    naive = float(fresh.appraise(plan.units[None]).sum())
+    cost = 0.0
+    for at, model in zip(batch.rows, batch.models, strict=True):
+        run = course(model, plan.units[at])
+        mean = [part.sum(axis=2).mean(axis=1) for part in (run.stock, run.lost, run.ordered > 0)]
+        prices = (model.terms.holding_cost, model.terms.shortage_cost, model.terms.order_cost)
+        cost += sum(float((price * part).sum()) for price, part in zip(prices, mean, strict=True))
+    assert naive > 2 * cost
+    assert 0.8 * cost <= plan.objective <= 1.25 * cost
 
 
 @pytest.mark.parametrize("minimum", [40.0, 400.0])

@@ -13,6 +13,7 @@ from parlevel.domain.replenish.plan import Settings
 from parlevel.domain.replenish.registry import policy
 from parlevel.domain.replenish.solvers.outcome import Effort
 from parlevel.errors import SolverError
+from parlevel.pipeline.evaluate_limits import at_least
 from stock import forecast, states, terms
 
 MEANS = [6.0, 3.0, 1.0]
@@ -61,3 +62,14 @@ def test_a_solver_that_fails_is_counted_and_a_buyer_goes_on(monkeypatch):
     units = who.take(np.arange(3)).order(states([0.0, 0.0, 0.0]), forecast(MEANS, 7), terms(3, **ITEMS))
     assert who.failed == ["no time left"]
     assert 16.0 <= units.sum() <= 24.0
+
+
+def test_a_part_of_a_shared_limit_lets_the_minimum_be_filled() -> None:
+    own = terms(2, case_pack=[6.0, 4.0], unit_cost=[2.0, 1.0])
+    cash = {"resource_id": "cash", "kind": "budget", "measure": "value", "amount": 10.0, "shared": True}
+    mine = {**cash, "resource_id": "mine", "shared": False}
+    least = {"resource_id": "least", "kind": "supplier_min", "measure": "units", "amount": 40.0, "shared": False}
+    assert [row["amount"] for row in at_least([cash, mine], own)] == [16.0, 10.0]  # a case of each
+    # 40 units at 1.5 on average, and a case more of the dearer
+    assert [row["amount"] for row in at_least([cash, mine, least], own)] == [72.0, 10.0, 40.0]
+    assert at_least([{**cash, "amount": 100.0}, least], own)[0]["amount"] == 100.0

@@ -61,6 +61,9 @@ KEPT, IGNORED, BY_HAND = "limits:kept", "limits:ignored", "limits:by_hand"
 """Segments: the groups drawn with their limits, the same series without, and plans that a buyer made for the solver."""
 
 
+TRIES = 0.1  # share of a night's tries that a decision of the past gets: there are as many as periods played
+
+
 def play_limits(tables: Tables, terms: DataFrame, plays: Plays, cfg: Config) -> list[dict[str, Any]]:
     """Play policies on groups drawn by content: a row a policy, segment and cutoff, with sums and ratios.
 
@@ -89,7 +92,7 @@ def play_limits(tables: Tables, terms: DataFrame, plays: Plays, cfg: Config) -> 
     mine = profile.join(members.join(F.broadcast(some), "solve_group").select("series_id"), "series_id", "left_semi")
     rows = simulation_rows(backtest, mine, terms, tables.read("panel"), cfg=whole).withColumn("solve_group", _group())
     tasks = longest_first([(_name(row), float(row["n"])) for row in drawn], 4 * cores(rows.sparkSession))
-    effort = Effort(cfg.replenish.solver, cfg.replenish.time_limit, cfg.replenish.max_gap, cfg.replenish.rounds)
+    effort = Effort(cfg.replenish.solver, cfg.replenish.time_limit, cfg.replenish.max_gap, cfg.replenish.rounds, TRIES)
     fn = partial(_play_group, policies=policies, season=season_of(cfg), effort=effort)
     played = decided(tables, rows, cfg).join(F.broadcast(some), "solve_group")
     return added_up(apply_groups(played, ["solve_group"], fn, SERIES_SUMS, assignment=tasks), cfg)
@@ -161,15 +164,20 @@ def limits_of(group: Row, limits: Sequence[Mapping[str, Any]]) -> list[dict[str,
 
 
 def at_least(limits: Sequence[Mapping[str, Any]], terms: Terms) -> list[dict[str, Any]]:
-    """Limits of which a group's part lets all its items place their smallest order: others would leave it that much."""
-    smallest = least(terms) * terms.case_pack
-    return [
-        {
-            **row,
-            "amount": max(row["amount"], float(smallest @ weights(terms, row["measure"])) if row["shared"] else 0.0),
-        }
-        for row in limits
-    ]
+    """Limits of which a group's part lets its items order: others would leave it that much.
+
+    That is the smallest order of all of them, or what fills its supplier's minimum and is a case more.
+    """
+    asked = [row for row in limits if row["kind"] == "supplier_min"]
+    found = []
+    for row in limits:
+        each = weights(terms, row["measure"])
+        needed = [float((least(terms) * terms.case_pack) @ each)]
+        for minimum in asked:
+            counted = max(float(weights(terms, minimum["measure"]).mean()), 1e-9)
+            needed.append(minimum["amount"] * float(each.mean()) / counted + float((terms.case_pack * each).max()))
+        found.append({**row, "amount": max(row["amount"], *needed) if row["shared"] else row["amount"]})
+    return found
 
 
 def _every_period(resources: DataFrame) -> list[dict[str, Any]]:

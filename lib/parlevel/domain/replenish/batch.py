@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from parlevel.domain.replenish.base import Bools, Floats, Forecast, Ints, State, Terms
 from parlevel.domain.replenish.model import ItemModel
-from parlevel.domain.replenish.plan import Settings, demand_paths, item_model
+from parlevel.domain.replenish.plan import Settings, demand_paths, item_model, revised_model
 from parlevel.domain.replenish.solvers import dp
 from parlevel.domain.replenish.timeline import planning_periods
 
@@ -91,6 +91,29 @@ class Batch:
                 if prices is not None and prices.stock is not None:
                     priced[:, rows] += _price_before(model, table, prices.stock[:, rows])
         return StepPlans(units, cost, priced, stock)
+
+    def refer(self, units: Floats, opened: Bools) -> None:
+        """Build the models again about given plans: what those lose is then not counted as still to be served.
+
+        Costs are right near the plans that a model was built about; where limits that items share keep them far from
+        their own best plans, those of the items' own are not.
+
+        Args:
+            units: (n, h) ordered at each step.
+            opened: (h,) steps at which the group orders, and what has sold can be made up for.
+        """
+        models = []
+        for rows, paths, model in zip(self.rows, self.paths, self.models, strict=True):
+            own = to_opportunities(model, units[rows][None])[0]
+            may = opened[np.minimum(model.time.step, self.horizon - 1)]
+            some = self.state.take(rows), paths.astype(np.float64), self.settings
+            models.append(revised_model(model, *some, own, may))
+        self.use(models)
+
+    def use(self, models: list[ItemModel]) -> None:
+        """Take other models of the same items, as `refer` or an earlier state left them."""
+        self.models = models
+        self._stock = [stock_tables(m) for m in models] if self._stock is not None else None
 
     def forget_paths(self) -> None:
         """Let go of demand paths and the stock along them, most of the memory: `solve` and `appraise` need none."""

@@ -84,7 +84,7 @@ class Revision:
         planned: (n, K) whether it orders there.
         usual: (n,) units of its mean order: a need as large is ordered also where the plan has none.
         pack, least: (n,) units of a case and of the smallest order.
-        allowed: (n, K) whether an opportunity takes orders.
+        allowed: (n, K) whether an opportunity takes orders that are not planned.
     """
 
     total: Floats
@@ -101,7 +101,8 @@ class Revision:
         pack = model.terms.case_pack
         smallest = np.maximum(np.ceil(model.terms.min_order_qty / pack - SLACK), 1.0) * pack
         usual = np.maximum(units.sum(axis=1) / np.maximum(planned.sum(axis=1), 1), smallest)
-        return cls(units.cumsum(axis=1), planned, usual, pack, smallest, model.allowed)
+        may = model.allowed if model.revisable is None else model.allowed & model.revisable
+        return cls(units.cumsum(axis=1), planned, usual, pack, smallest, may)
 
 
 def arrivals(model: ItemModel, units: Floats) -> Floats:

@@ -45,6 +45,7 @@ class ItemModel:
         cost: (n, K, levels) expected holding and shortage cost of interval k when `level` is received by then, money.
         sunk: (n,) expected cost before the first possible receipt, money.
         end: when nothing counts any more.
+        revisable: (n, K) whether an opportunity takes orders that are revised or not planned; None: as `allowed`.
     """
 
     terms: Terms
@@ -59,6 +60,7 @@ class ItemModel:
     cost: Floats
     sunk: Floats
     end: End = GOES_ON
+    revisable: Bools | None = None
 
     @property
     def n_items(self) -> int:

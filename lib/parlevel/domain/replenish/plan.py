@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from parlevel.domain.replenish.base import Floats, Forecast, State, Terms
+from parlevel.domain.replenish.base import Bools, Floats, Forecast, State, Terms
 from parlevel.domain.replenish.course import foreseen, revisions
 from parlevel.domain.replenish.model import ItemModel, build
 from parlevel.domain.replenish.pathbook import draw
@@ -57,6 +57,22 @@ def item_model(state: State, terms: Terms, paths: Floats, settings: Settings) ->
         added = revisions(model, solve(model).units[0])
         model = build(state, terms, paths, settings.horizon, settings.max_levels, added, end)
     return model
+
+
+def revised_model(
+    model: ItemModel, state: State, paths: Floats, settings: Settings, units: Floats, revisable: Bools
+) -> ItemModel:
+    """The model again, knowing how given plans (n, K) would be revised and what they lose; see `item_model`.
+
+    Args:
+        model: of n items.
+        state, paths, settings: it was made from.
+        units: ordered at each opportunity.
+        revisable: (n, K) whether an opportunity takes orders that are not planned.
+    """
+    added = revisions(replace(model, revisable=revisable), units)
+    built = build(state, model.terms, paths, settings.horizon, settings.max_levels, added, model.end)
+    return replace(built, revisable=revisable)
 
 
 def weighted(terms: Terms, weight: float) -> Terms:

@@ -26,13 +26,14 @@ from parlevel.domain.replenish.solvers.outcome import SAID, Effort, GroupPlan
 from parlevel.domain.replenish.solvers.pricing import item_charges, seeds, step_prices
 from parlevel.domain.replenish.solvers.repair import cheapest_of, repair
 from parlevel.domain.replenish.solvers.respond import Turns
-from parlevel.domain.replenish.solvers.schedules import Schedules
+from parlevel.domain.replenish.solvers.schedules import Schedules, opened_steps
 from parlevel.errors import SolverError
 
 MORE_ROWS = 5  # times that rows broken by an integer plan are added and the program is solved again
 # Items x gates beyond which an integer program is not asked: it took 6 times as long, for plans that cost more.
 LARGE = 30
-FAR = 0.1  # gap from which schedules are searched with all effort
+FAR = 0.1  # gap from which schedules are searched with all effort, cost from which models are built about the plan
+REFERENCES = 2  # times that models are built about the plan that was found, and it is sought again
 
 Point = tuple[Floats, Floats]
 """Duals: (price of every row, link of every gate and item); see `Master.split_duals`."""
@@ -41,16 +42,35 @@ Point = tuple[Floats, Floats]
 def solve_group(batch: Batch, rows: list[Row], effort: Effort) -> GroupPlan:
     """Plan a group.
 
+    Models count the sales lost by the items' own best plans once, and further ones as if they were still to be served.
+    So where limits make plans cost much more, models are built about the plan found, until they agree on its cost.
+
     Args:
-        batch: its items; built `with_stock` where a row counts stock.
+        batch: its items; built `with_stock` where a row counts stock. Its models may be about the plan afterwards.
         rows: shared resources; those that no order can touch are ignored; rows with a price are charged, and the
             bound is then of plans that use no more of them than the plan found.
         effort: limits.
     """
     alone = batch.solve()
+    own, cost = alone.units[0], float(alone.cost.sum())
+    plan = _solved(batch, rows, effort, own)
+    for _ in range(REFERENCES):
+        said = float(batch.appraise(plan.units[None]).sum())
+        if said - cost <= FAR * abs(cost):
+            break
+        models = batch.models
+        batch.refer(plan.units, opened_steps(rows, plan.units))
+        if abs(float(batch.appraise(plan.units[None]).sum()) - said) <= FAR * abs(said):
+            batch.use(models)
+            break
+        plan = _solved(batch, rows, effort, own)
+    return plan
+
+
+def _solved(batch: Batch, rows: list[Row], effort: Effort, alone: Floats) -> GroupPlan:
+    """The plan by the batch's models as they are; `alone` (n, h) is what items would order by themselves."""
     active, relaxed = attainable(batch, [row for row in rows if row.price is None])
-    group = _Group(batch, active, [row for row in rows if row.price is not None], effort)
-    return group.plan(relaxed, alone.units[0])
+    return _Group(batch, active, [row for row in rows if row.price is not None], effort).plan(relaxed, alone)
 
 
 class _Group:
@@ -216,7 +236,7 @@ class _Group:
         starts = [own, *self.schedules.rounded(self._schedule(self.gates))]
         try:
             gap = (self._value(chosen) - self.bound) / max(abs(self.bound), 1e-9)
-            self.schedules.search(starts, min(1.0, gap / FAR))
+            self.schedules.search(starts, self.effort.tries * min(1.0, gap / FAR))
             for found in self.schedules.picks(self._value(chosen)):
                 chosen = self._better(found, chosen)
         except SolverError as error:

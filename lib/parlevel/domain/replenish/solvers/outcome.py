@@ -23,12 +23,14 @@ class Effort:
         time_limit: seconds for the whole group.
         max_gap: relative gap at which to stop.
         rounds: pricing rounds at most.
+        tries: share of the order schedules that are tried where a plan is far from its bound.
     """
 
     solver: str = "SCIP"
     time_limit: float = 20.0
     max_gap: float = 0.01
     rounds: int = 8
+    tries: float = 1.0
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from parlevel.domain.replenish.base import Bools, Floats, Ints
+from parlevel.domain.replenish.constraints.resource import GATES, Row
 from parlevel.domain.replenish.solvers.linear import Solution, solve_linear
 from parlevel.domain.replenish.solvers.master import Columns, Master
 from parlevel.domain.replenish.solvers.repair import repair
@@ -178,3 +179,11 @@ class Schedules:
         without[self.columns.item[idle]] = self.columns.cost[idle]
         cheapest = self.columns.cost[self.columns.cheapest(self.master.n)]
         return float(np.maximum(without - cheapest, 0.0).sum())
+
+
+def opened_steps(rows: Sequence[Row], units: Floats) -> Bools:
+    """(h,) the steps at which plans (n, h) place orders, or might without opening a gate."""
+    opened = np.ones(units.shape[1], bool)
+    shut = [row.step for row in rows if row.kind in GATES and row.price is None]
+    opened[shut] = units.sum(axis=0)[shut] > 0
+    return opened
