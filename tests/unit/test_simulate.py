@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -95,6 +97,59 @@ def test_stock_is_conserved_for_every_policy():
         ])  # fmt: skip
         np.testing.assert_allclose(start.on_hand + received - got.sales.sum(1), got.stock[:, -1])
         np.testing.assert_allclose(got.sales + got.unmet, demand)
+
+
+def test_what_perishes_is_sold_oldest_first_and_thrown_away_by_hand():
+    # life 2: a unit of period t sells in t and t + 1. Start 3; 4 arrive in period 0, 5 in period 2.
+    got, who = game([4, 0, 5, 0], [2.0, 1.0, 3.0, 0.0], state(3.0), lead_time=0, shelf_life=2, unit_cost=2.5)
+    assert got.perished[0].tolist() == [0.0, 4.0, 0.0, 2.0]
+    assert got.stock[0].tolist() == [5.0, 0.0, 2.0, 0.0]
+    assert got.unmet.sum() == 0
+    assert who.seen == [3.0, 5.0, 0.0, 2.0]  # what was thrown away is not counted on
+    assert sums(got, terms(1, unit_cost=2.5), np.ones((1, 4)))["leftover_cost"].tolist() == [2.5 * 6]
+
+
+def test_the_oldest_batch_is_sold_first():
+    # 2 of period 0 (life 3) and 3 of period 1: the sale of period 1 takes both of period 0 first
+    got, _ = game([2, 3, 0, 0], [0.0, 2.0, 0.0, 0.0], state(0.0), lead_time=0, shelf_life=3)
+    assert got.perished[0].tolist() == [0.0, 0.0, 0.0, 3.0]
+
+
+def test_only_what_perishes_within_the_periods_played_does():
+    # life 0: never; life 9 in 4 periods: not yet; a late delivery of what is owed leaves no stock to perish
+    for life in (0, 9):
+        got, _ = game([0, 0, 0, 0], [1.0, 0.0, 0.0, 0.0], state(5.0), shelf_life=life)
+        assert got.perished.sum() == 0
+        assert got.stock[0, -1] == 4.0
+    got, _ = game([3, 0], [2.0, 0.0], state(0.0), lead_time=1, shelf_life=1, backorder_cost=1.0)
+    assert got.perished[0].tolist() == [0.0, 1.0]
+    assert got.waiting[0].tolist() == [2.0, 0.0]
+
+
+def test_conserved_with_what_perished_for_every_policy():
+    rng = np.random.default_rng(2)
+    demand = rng.poisson(4, (4, 30)).astype(float)
+    t = terms(4, lead_time=[0, 1, 3, 1], review_period=[1, 3, 7, 7], shelf_life=[1, 4, 3, 0], order_cost=1.0)
+    f, start = forecast([4.0] * 4, 30), states([10.0] * 4)
+    for name in ("min_max", "base_stock", "optimal"):
+        got = play(policy(name), start, demand, lambda _t: f, t)
+        received = np.stack([sum(np.pad(got.ordered[i], (int(t.lead_time[i]), 0))[:30]) for i in range(4)])
+        left = start.on_hand + received - got.sales.sum(1) - got.perished.sum(1)
+        np.testing.assert_allclose(left, got.stock[:, -1], atol=1e-9)
+        np.testing.assert_allclose(got.sales + got.unmet, demand)
+        assert (got.stock[0] == 0).all()  # of a life of one period nothing is left at its end
+        assert (got.perished[:3].sum(axis=1) > 0).all()
+        assert got.perished[3].sum() == 0
+
+
+def test_the_start_and_the_baseline_hold_no_more_than_sells_within_its_life():
+    history = np.array([[3.0] * 7] * 2)
+    t = terms(2, lead_time=1, review_period=7, shelf_life=[3, 0])
+    assert start_state(history, t).on_hand.tolist() == [9.0, 24.0]
+    flat = forecast([3.0, 3.0], 7)
+    low, high = policy("min_max").levels(replace(flat, history=history), t)
+    assert low.tolist() == [12.0, 36.0]  # 4 periods of 3: an order of today sells in periods 1 to 3
+    assert high.tolist() == [12.0, 57.0]
 
 
 def test_sums_and_ratios_by_hand():

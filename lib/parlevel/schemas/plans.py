@@ -133,7 +133,7 @@ EVALUATE = (
         ("holding_cost", "double!", "over the periods", "money"),
         ("shortage_cost", "double!", "over the periods", "money"),
         ("order_cost", "double!", "over the periods", "money"),
-        ("leftover_cost", "double!", "of what was left when its season was over", "money"),
+        ("leftover_cost", "double!", "of what perished, or was left when its season was over", "money"),
         ("total_cost", "double!", "holding + shortage + order + leftover", "money"),
     ),
     table(

@@ -80,7 +80,7 @@ def sums(played: Played, terms: Terms, known: Floats) -> dict[str, Floats]:
         "holding_cost": stock * terms.holding_cost,
         "shortage_cost": np.where(lost, played.unmet.sum(axis=1) * terms.shortage_cost, late),
         "order_cost": placed * terms.order_cost,
-        "leftover_cost": played.leftover.sum(axis=1) * terms.wasted,
+        "leftover_cost": played.leftover.sum(axis=1) * terms.wasted + played.perished.sum(axis=1) * terms.unit_cost,
         "replanned": moved * terms.unit_cost,
         "compared": np.where(told, played.ordered, 0.0).sum(axis=1) * terms.unit_cost,
     }

@@ -1,7 +1,7 @@
 """Play stock forward over demand that really came: receipts, sales, lost sales, orders by a policy at each review.
 
-Order of events in a period: decide (on the stock of the period before), receive, sell, count. Lead times are kept as
-agreed. Unmet demand is lost, or waits where the terms say so.
+Order of events in a period: decide (on the stock of the period before), receive, sell, throw away what perished, count.
+Lead times are kept as agreed. Unmet demand is lost, or waits where the terms say so.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import Protocol, runtime_checkable
 
 import numpy as np
 
+from parlevel.domain.evaluate.perish import Batches
 from parlevel.domain.evaluate.planned import decide, decide_now
 from parlevel.domain.replenish.base import Floats, Forecast, Ints, Policy, Rows, State, Terms
 from parlevel.domain.replenish.rounding import packs_down, packs_up
@@ -42,7 +43,8 @@ class Played:
         ordered: units ordered at the period's start.
         judged: (n,) units ordered at the decisions whose protection interval ends within the periods played.
         needed: (n,) units that perfect knowledge would have ordered at those decisions in total.
-        leftover: units that were left when the season was over and left the shelf; (n, P).
+        leftover: units that were left when the season was over and left the shelf.
+        perished: units thrown away at the end of the period because their shelf life was over.
         planned: units that were planned for the period at the review before it; NaN where no review planned it.
     """
 
@@ -55,18 +57,22 @@ class Played:
     judged: Floats
     needed: Floats
     leftover: Floats
+    perished: Floats
     planned: Floats
 
 
 def start_state(history: Floats, terms: Terms) -> State:
     """The stock that every policy starts from, by rule: what sold over one protection interval, in whole cases.
 
+    What perishes sooner is there for its shelf life.
+
     Args:
         history: (n, n_past) demand up to the start, NaN where unknown; the last 28 periods are averaged.
         terms: of the items; a maximum stock is kept.
     """
     mean = recent_mean(history, 28)
-    cases = packs_up(mean * terms.protection_interval + terms.min_stock, terms.case_pack)
+    lasts = np.where(terms.shelf_life > 0, terms.shelf_life, terms.protection_interval)
+    cases = packs_up(mean * np.minimum(lasts, terms.protection_interval) + terms.min_stock, terms.case_pack)
     most = np.where(np.isnan(terms.max_stock), np.inf, terms.max_stock)
     fits = np.where(np.isfinite(most), packs_down(np.nan_to_num(most, posinf=0.0), terms.case_pack), np.inf)
     n = len(mean)
@@ -96,18 +102,16 @@ def play(
     """
     n, periods = demand.shape
     terms = terms.at_once()
-    now = np.zeros((n, 1), np.int64)
     last = _last_periods(foresee(0), n)
     wanted = np.where(np.arange(periods) <= last[:, None], np.nan_to_num(demand), 0.0)
     pipe = _pipe(start, periods + int(terms.lead_time.max(initial=0)) + 1)
     on_hand, waiting = start.on_hand.copy(), start.backorders.copy()
-    names = ("sales", "unmet", "stock", "waiting", "ordered", "leftover")
-    out = {name: np.zeros((n, periods)) for name in names}
-    out["planned"] = np.full((n, periods), np.nan)
+    batches = Batches(on_hand, terms.shelf_life, periods)
+    out = _blank(n, periods)
     keeps = ~terms.lost_sales
     for t in range(periods):
         today = terms.after(t)
-        due = np.flatnonzero((t % terms.review_period == 0) & today.open(now)[:, 0])
+        due = np.flatnonzero((t % terms.review_period == 0) & today.open(np.zeros((n, 1), np.int64))[:, 0])
         if len(due):
             state = State(on_hand[due], waiting[due], pipe[due, t:])
             known = _seen(foresee(t), out, wanted, t).take(due)
@@ -119,10 +123,12 @@ def play(
             np.add.at(pipe, (due, t + terms.lead_time[due]), quantity)
             out["ordered"][due, t] = quantity
         on_hand = on_hand + pipe[:, t]
+        batches.receive(pipe[:, t])
         asked = wanted[:, t] + waiting
         sold = np.minimum(on_hand, asked)
         out["leftover"][:, t] = np.where(t >= last, on_hand - sold, 0.0)
-        on_hand = on_hand - sold - out["leftover"][:, t]
+        out["perished"][:, t] = batches.close(sold + out["leftover"][:, t])
+        on_hand = np.maximum(on_hand - sold - out["leftover"][:, t] - out["perished"][:, t], 0.0)
         short = asked - sold
         out["sales"][:, t], out["stock"][:, t] = sold, on_hand
         out["unmet"][:, t] = np.where(keeps, np.minimum(short, wanted[:, t]), short)
@@ -130,6 +136,12 @@ def play(
         out["waiting"][:, t] = waiting
     judged, needed = _needed(start.inventory_position, wanted, out["ordered"], terms)
     return Played(demand=wanted, judged=judged, needed=needed, **out)
+
+
+def _blank(n: int, periods: int) -> dict[str, Floats]:
+    """(n, periods) each: nothing has happened, nothing was planned."""
+    names = ("sales", "unmet", "stock", "waiting", "ordered", "leftover", "perished")
+    return {name: np.zeros((n, periods)) for name in names} | {"planned": np.full((n, periods), np.nan)}
 
 
 def _pipe(start: State, width: int) -> Floats:

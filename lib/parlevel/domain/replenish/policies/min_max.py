@@ -12,6 +12,7 @@ class MinMax:
     """Order up to a maximum whenever the inventory position is at or below a minimum.
 
     Minimum = mean demand over the protection interval x safety; maximum = minimum + mean demand over the cover.
+    Of what perishes neither is more than the mean demand until an order of today would be too old to sell.
 
     Args:
         window: periods of history averaged.
@@ -28,7 +29,9 @@ class MinMax:
         known = ~np.isnan(recent)
         mean = np.nansum(np.where(known, recent, 0.0), axis=1) / np.maximum(known.sum(axis=1), 1)
         low = mean * terms.protection_interval * self.safety + terms.min_stock
-        return low, low + mean * (self.cover if self.cover else terms.review_period)
+        high = low + mean * (self.cover if self.cover else terms.review_period)
+        lasts = np.where(terms.shelf_life > 0, mean * (terms.lead_time + terms.shelf_life), np.inf)
+        return np.minimum(low, lasts), np.minimum(high, lasts)
 
     def order(self, state: State, forecast: Forecast, terms: Terms) -> Floats:
         """Today's order; see `Policy`."""
