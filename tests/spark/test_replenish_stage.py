@@ -27,9 +27,9 @@ def rows(tables, name: str) -> list[dict]:
     return [r.asDict() for r in tables.read(name).collect()]
 
 
-@pytest.fixture(scope="module")
-def done(spark: SparkSession, tmp_path_factory):
-    """A shop with limits of suppliers and of the chain, replenished; (tables, note)."""
+@pytest.fixture(scope="module", params=["in turn", "by shares"])
+def done(spark: SparkSession, tmp_path_factory, request: pytest.FixtureRequest):
+    """A shop with limits of suppliers and of the chain, replenished as few series are, and as many; (tables, note)."""
     cfg = load(sets=[f"paths.warehouse={tmp_path_factory.mktemp('shop')}", *SETS])
     limits = [
         limit("min:sup0@loc0", "supplier_min", "value", 60.0, supplier_id="sup0", location_id="loc0"),
@@ -37,7 +37,10 @@ def done(spark: SparkSession, tmp_path_factory):
         limit("budget", "budget", "value", 120.0),
     ]
     tables = written(spark, cfg, shop(spark, 14, limits=limits))
-    return tables, replenish.run(tables, cfg)
+    with pytest.MonkeyPatch.context() as patch:
+        if request.param == "by shares":
+            patch.setattr(replenish_solve, "FEW", 0)
+        return tables, replenish.run(tables, cfg)
 
 
 def test_every_series_has_a_decision_for_tomorrow_with_a_reason(done) -> None:

@@ -12,10 +12,11 @@ from pyspark.sql import DataFrame, Row, SparkSession, Window
 from pyspark.sql import functions as F
 
 from parlevel.config import Config
-from parlevel.domain.replenish.constraints.resource import expand
+from parlevel.domain.replenish.constraints.resource import SHARE, expand
 from parlevel.domain.replenish.job import Job
 from parlevel.domain.replenish.price_search import PriceSearch
 from parlevel.domain.replenish.shared import ANSWER, FIRST_PRICES, SETTLED, answer, first_prices
+from parlevel.domain.replenish.solvers.outcome import SAID
 from parlevel.pipeline.replenish_overview import Overview, overview
 from parlevel.schemas import contract
 from parlevel.spark.grouped import apply_groups
@@ -193,7 +194,7 @@ def grants(use: DataFrame, used: list[Row], attempt: int) -> DataFrame:
     # A hair less, so that shares that are used up do not add up to more than the limit.
     shared = again.withColumn("share", F.floor((F.col("used") - F.col("cut") + spare) * (1 - 1e-9) * 1e6) / 1e6)
     share = F.struct(
-        F.concat(F.element_at(F.split("label", "@(?=[0-9]+$)"), 1), F.lit(" (share)")).alias("resource_id"),
+        F.concat(F.element_at(F.split("label", "@(?=[0-9]+$)"), 1), F.lit(SHARE)).alias("resource_id"),
         F.regexp_extract("label", "@([0-9]+)$", 1).cast("int").alias("period"),
         F.col("resource_kind").alias("kind"),
         F.col("measure"),
@@ -201,6 +202,30 @@ def grants(use: DataFrame, used: list[Row], attempt: int) -> DataFrame:
         F.lit(0.0).alias("cost"),
     )
     return shared.groupBy("solve_group").agg(F.to_json(F.array_sort(F.collect_list(share))).alias("grants"))
+
+
+def turns(use: DataFrame, least: float) -> DataFrame:
+    """What each group brings to `take_turns`: (solve_group, turn as a JSON object).
+
+    Args:
+        use: columns `USE`.
+        least: no plans of all groups cost less together, money.
+    """
+    used = F.map_from_entries(F.array_sort(F.collect_list(F.struct("label", "used"))))
+    turn = F.struct(used.alias("used"), F.max("objective").alias("objective"), F.lit(least).alias("bound"))
+    return use.groupBy("solve_group").agg(F.to_json(turn).alias("turn"))
+
+
+def bound(free: list[Row], prices: SharedPrices) -> float:
+    """No plans of all groups that keep the shared limits cost less together, money.
+
+    Args:
+        free: `totals` of the plans at the prices alone: shares of a limit are no part of the bound.
+        prices: what the groups were charged.
+    """
+    amount = {row["label"]: row["limit"] for row in free}
+    paid = sum(p * amount.get(label, 0.0) for label, p in zip(prices.labels, prices.price.tolist(), strict=True))
+    return math.fsum(row["priced"] for row in free) - float(paid)
 
 
 def chain_row(
@@ -211,22 +236,22 @@ def chain_row(
     Args:
         spark: session.
         used: `totals` of the final plans.
-        free: the same of the plans at the prices alone: shares of a limit are no part of the bound.
+        free: the same of the plans at the prices alone.
         prices: what the groups were charged.
         seconds: that the prices and all plans took.
         cfg: the configuration.
     """
-    amount = {row["label"]: row["limit"] for row in free}
-    paid = float(sum(p * amount.get(label, 0.0) for label, p in zip(prices.labels, prices.price, strict=True)))
     broken = overdrawn(used)
     relaxed = [f"{row['label']} by {row['total'] - row['limit']:,.2f}" for row in broken]
     objective = math.fsum(row["objective"] for row in used)
-    bound = min(math.fsum(row["priced"] for row in free) - paid, objective)
-    gap = (objective - bound) / max(abs(bound), 1e-9)
+    least = min(bound(free, prices), objective)
+    gap = (objective - least) / max(abs(least), 1e-9)
     named = {label: float(price) for label, price in zip(prices.labels, prices.price, strict=True) if price > 0}
     status = "relaxed" if broken else "optimal" if gap <= cfg.replenish.max_gap else "feasible"
     reason = f"limits that all suppliers share, priced in {prices.rounds} rounds over all groups"
+    if status == "feasible":
+        reason += "; " + SAID[status].format(gap=100 * cfg.replenish.max_gap, found=100 * gap)
     items = int(sum(row["n_items"] for row in used))
-    row = ("shared limits", "*", "*", items, status, objective, bound, gap, prices.rounds, seconds,
+    row = ("shared limits", "*", "*", items, status, objective, least, gap, prices.rounds, seconds,
            relaxed, reason, 0.0, named)  # fmt: skip
     return spark.createDataFrame([row], spark_schema(contract("plan_report")))

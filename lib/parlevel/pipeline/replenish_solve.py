@@ -10,22 +10,34 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from pyspark.sql import DataFrame
+from pyspark.sql import DataFrame, Row
 from pyspark.sql import functions as F
 
 from parlevel.config import Config
 from parlevel.domain.periods import SEASON, to_index
 from parlevel.domain.replenish.group import plan_group
+from parlevel.domain.replenish.in_turn import take_turns
 from parlevel.domain.replenish.job import Job
 from parlevel.domain.replenish.plan import Settings
-from parlevel.domain.replenish.registry import AUTO
+from parlevel.domain.replenish.registry import AUTO, OPTIMAL
 from parlevel.domain.replenish.solvers.outcome import Effort
 from parlevel.errors import DataError
 from parlevel.pipeline.plays import parameters_of
-from parlevel.pipeline.replenish_overview import overview
+from parlevel.pipeline.replenish_overview import Overview, overview
 from parlevel.pipeline.replenish_rows import shared
-from parlevel.pipeline.replenish_shared import chain_row, find_prices, grants, overdrawn, totals
+from parlevel.pipeline.replenish_shared import (
+    FEW,
+    SharedPrices,
+    bound,
+    chain_row,
+    find_prices,
+    grants,
+    overdrawn,
+    totals,
+    turns,
+)
 from parlevel.pipeline.replenish_tables import OUTPUT, group_rows, table_rows
+from parlevel.schemas import arrow_schema
 from parlevel.spark.balance import Assignment
 from parlevel.spark.grouped import apply_groups
 from parlevel.spark.scratch import Scratch
@@ -60,6 +72,21 @@ def transform(
         job = replace(job, prices=dict(zip(prices.labels, prices.price.tolist(), strict=True)))
     plan = scratch.keep(solve(rows, job, seen.tasks()))
     free = used = totals(table_rows(plan, "shared_use"))
+    if overdrawn(used):
+        if seen.n <= FEW and job.policy in (OPTIMAL, AUTO):
+            plan = _in_turn(rows, plan, free, prices, job, scratch)
+        else:
+            plan = _shared_out(rows, plan, free, job, seen, scratch)
+        used = totals(table_rows(plan, "shared_use"))
+    nothing = prices.fits and used is free
+    return plan, None if nothing else chain_row(rows.sparkSession, used, free, prices, time.monotonic() - started, cfg)
+
+
+def _shared_out(
+    rows: DataFrame, plan: DataFrame, free: list[Row], job: Job, seen: Overview, scratch: Scratch
+) -> DataFrame:
+    """The plan when groups that together overdraw a limit have planned again with shares of it."""
+    used = free
     for attempt in range(PLANS - 1):
         over = overdrawn(used)
         if not over:
@@ -70,11 +97,31 @@ def transform(
         granted = rows.sparkSession.createDataFrame(cut, shares.schema)
         tasks = seen.tasks([row["solve_group"] for row in cut])
         again = rows.drop("grants").join(F.broadcast(granted), "solve_group")
-        kept = plan.join(F.broadcast(granted.select("solve_group")), "solve_group", "left_anti")
-        plan = kept.unionByName(scratch.keep(solve(again, job, tasks)))
+        plan = _replaced(plan, scratch.keep(solve(again, job, tasks)), granted)
         used = totals(table_rows(plan, "shared_use"))
-    nothing = prices.fits and used is free
-    return plan, None if nothing else chain_row(rows.sparkSession, used, free, prices, time.monotonic() - started, cfg)
+    return plan
+
+
+def _in_turn(
+    rows: DataFrame, plan: DataFrame, free: list[Row], prices: SharedPrices, job: Job, scratch: Scratch
+) -> DataFrame:
+    """The plan when groups have taken turns; each waits for the one before, so it is for few series and one task."""
+    log.info("shared limits overdrawn in %d periods: groups plan again one after another", len(overdrawn(free)))
+    turn = turns(table_rows(plan, "shared_use"), bound(free, prices))
+    asked = rows.join(F.broadcast(turn), "solve_group").withColumn("_part", F.lit(0))
+    made = scratch.keep(apply_groups(asked, ["_part"], partial(_take_turns, job=job), OUTPUT, partitions=1))
+    return _replaced(plan, made, made.select("solve_group").distinct())
+
+
+def _replaced(plan: DataFrame, made: DataFrame, groups: DataFrame) -> DataFrame:
+    """The plan with that of some groups (solve_group) made anew."""
+    kept = plan.join(F.broadcast(groups.select("solve_group")), "solve_group", "left_anti")
+    return kept.unionByName(made)
+
+
+def _take_turns(table: pa.Table, *, job: Job) -> pa.Table:
+    made = [group_rows(part, part.plan_report["solve_group"][0]) for part in take_turns(table, job)]
+    return pa.concat_tables(made) if made else arrow_schema(OUTPUT).empty_table()
 
 
 def solve(rows: DataFrame, job: Job, tasks: Assignment) -> DataFrame:

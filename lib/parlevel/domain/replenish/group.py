@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -11,7 +12,7 @@ import pyarrow as pa
 
 from parlevel.domain.replenish.base import Floats, Terms
 from parlevel.domain.replenish.batch import Batch, StepPrices
-from parlevel.domain.replenish.constraints.resource import Row, expand, order_step
+from parlevel.domain.replenish.constraints.resource import SHARE, Row, expand, order_step
 from parlevel.domain.replenish.constraints.season import closing
 from parlevel.domain.replenish.explain import explain
 from parlevel.domain.replenish.job import Job, shared_rows
@@ -25,32 +26,151 @@ from parlevel.domain.replenish.solvers.pricing import total_usage
 from parlevel.domain.replenish.text import number
 from parlevel.errors import SolverError
 
+WITHIN = "within its part of what all groups share"
+"""What a plan's reason says besides where the group may use a part of a shared limit."""
+
 
 def plan_group(rows: pa.Table, job: Job) -> GroupTables:
-    """Plan one group.
+    """Plan one group by itself.
 
     Args:
         rows: columns `PACKED` of all its series, plus `resources` and `grants` (JSON lists, the same in every row).
         job: what all groups share.
     """
     started = time.monotonic()
-    items = unpack(rows, job.settings.horizon)
-    items = in_season(replace(items, terms=items.for_policies()), job)
-    limits = group_rows(rows, items, job)
-    known = np.flatnonzero(items.known)
-    if not len(known):
-        plan = GroupPlan(np.zeros((0, job.settings.horizon)), np.zeros((0, job.settings.horizon)), "failed",
-                         0.0, 0.0, 0, reason="no series of the group has a forecast")  # fmt: skip
-        return tables(rows, items, plan, None, None, limits, job, time.monotonic() - started, [])
-    shared = shared_rows(items, job)
-    stocked = any(row.basis == "stock" for row in (*limits, *shared))
-    batch = Batch(
-        items.state.take(known), items.forecast.take(known), items.terms.take(known), job.settings, with_stock=stocked
-    )
-    plan = _solve(batch, limits, job, [items.policies[k] for k in known])
-    used = _shared_use(rows, batch, plan, shared)
-    known_facts, found = explain(batch, plan.units)
-    return tables(rows, items, plan, known_facts, found, limits, job, time.monotonic() - started, used)
+    group = Group(rows, job)
+    return group.tables(group.plan(), time.monotonic() - started)
+
+
+class Group:
+    """A group that is ready to be planned, once or several times.
+
+    Args:
+        rows: as for `plan_group`.
+        job: what all groups share.
+
+    Attributes:
+        name: supplier @ location.
+        content_key: orders groups without looking at names.
+        items: its n series.
+        own: its own limits and what it was granted of shared ones.
+        shared: (r,) rows of what all groups share that count its orders.
+        batch: the items that have a forecast; None where none has.
+    """
+
+    def __init__(self, rows: pa.Table, job: Job) -> None:
+        self.name, self.content_key = str(rows["solve_group"][0]), min(rows["content_key"].to_pylist())
+        self._rows, self._job = rows, job
+        items = unpack(rows, job.settings.horizon)
+        self.items = in_season(replace(items, terms=items.for_policies()), job)
+        self.own = [limit for name in ("resources", "grants") for limit in self._given(name)]
+        self.shared = shared_rows(self.items, job)
+        self._known = known = np.flatnonzero(self.items.known)
+        self._stocked = any(row.basis == "stock" for row in (*self.own, *self.shared))
+        self.batch = None
+        if len(known):
+            some = self.items.state.take(known), self.items.forecast.take(known), self.items.terms.take(known)
+            self.batch = Batch(*some, job.settings, with_stock=self._stocked)
+        self._first = self.batch.models if self.batch else []
+        self._limits = self.own
+
+    def _given(self, name: str) -> list[Row]:
+        return expand(json.loads(self._rows[name][0].as_py() or "[]"), self._job.settings.horizon)
+
+    def plan(
+        self, rest: Mapping[str, float] | None = None, priced: bool = True, start: Floats | None = None
+    ) -> GroupPlan:
+        """The group's plan by the policy asked for; `use` and `tables` are of the last one.
+
+        Args:
+            rest: label of a shared row -> what other groups leave of it; None: shared rows are no limits.
+            priced: charge the prices of shared rows.
+            start: (n, h) units of a plan that is known.
+        """
+        left = [
+            replace(row, name=row.name + SHARE, amount=rest[row.label], cost=0.0)
+            for row in self.shared
+            if rest is not None and row.label in rest
+        ]
+        tolls = [
+            Row(row.name, row.kind, row.measure, row.step, row.amount, 0.0, float(self._job.prices[row.label]))
+            for row in self.shared
+            if priced and self._job.prices.get(row.label)
+        ]
+        self._limits = [*self.own, *left, *tolls]
+        if self.batch is None:
+            nothing = np.zeros((0, self._job.settings.horizon))
+            reason = "no series of the group has a forecast"
+            return GroupPlan(nothing, nothing, "failed", 0.0, 0.0, 0, reason=reason)
+        self.batch.use(self._first)
+        plan = _solve(self.batch, self._limits, self._job, [self.items.policies[k] for k in self._known], start)
+        within = any(row.name.endswith(SHARE) for row in self._limits)
+        return replace(plan, reason=f"{plan.reason}, {WITHIN}") if within else plan
+
+    def use(self, plan: GroupPlan) -> Floats:
+        """(r,) what a plan uses of the shared rows."""
+        if self.batch is None:
+            return np.zeros(len(self.shared))
+        return total_usage(self.shared, self.batch.terms, plan.units, self._stock(plan))
+
+    def tables(self, plan: GroupPlan, seconds: float) -> GroupTables:
+        """Rows of the tables of the last plan, which took so many seconds."""
+        known = found = None
+        if self.batch is not None:
+            known, found = explain(self.batch, plan.units)
+        return tables(
+            self._rows, self.items, plan, known, found, self._limits, self._job, seconds, self._use_rows(plan)
+        )
+
+    def _stock(self, plan: GroupPlan) -> Floats | None:
+        stored = self.batch is not None and any(row.basis == "stock" for row in self.shared)
+        return self.batch.expected_stock(plan.units[None])[0] if self.batch is not None and stored else None
+
+    def _use_rows(self, plan: GroupPlan) -> list[dict[str, object]]:
+        """Rows of `USE`: what the plan uses, and what it would cost the group to go without."""
+        if not self.shared or self.batch is None:
+            return []
+        used = self.use(plan)
+        charged = sum(plan.prices.get(row.label, 0.0) * use for row, use in zip(self.shared, used, strict=True))
+        common = {
+            "solve_group": self.name,
+            "n_items": self._rows.num_rows,
+            "weight": float(used.sum()),
+            "content_key": self.content_key,
+            "objective": plan.objective,
+            "priced": plan.bound + float(charged),
+        }
+        return [
+            {
+                **common,
+                "first": at == 0,
+                "label": row.label,
+                "resource_kind": row.kind,
+                "measure": row.measure,
+                "amount": row.amount,
+                "used": float(use),
+                "urgency": float(lost / use) if use > 0 else 0.0,
+            }
+            for at, (row, use, lost) in enumerate(zip(self.shared, used, self._losses(plan, used), strict=True))
+        ]
+
+    def _losses(self, plan: GroupPlan, used: Floats) -> Floats:
+        """(r,) money that the group loses if it may not order for a row."""
+        batch, loss = self.batch, np.zeros(len(self.shared))
+        needed = np.flatnonzero(used > 0)
+        if batch is None or not len(needed):
+            return loss
+        barred = np.zeros((len(self.shared), batch.n, batch.horizon))
+        for k, row in enumerate(self.shared):
+            at = order_step(row, batch.terms, batch.horizon) if row.basis != "stock" else np.full(batch.n, row.step)
+            items = np.flatnonzero(at >= 0)
+            barred[k, items, at[items]] = np.inf
+        empty = np.zeros((len(needed), batch.n, batch.horizon))
+        stored = any(row.basis == "stock" for row in self.shared)
+        priced = np.zeros((len(needed), batch.n, batch.periods)) if stored else None
+        without = batch.solve(StepPrices(empty, barred[needed], priced)).cost.sum(axis=1)
+        loss[needed] = np.maximum(without - batch.appraise(plan.units[None]).sum(), 0.0)
+        return loss
 
 
 def in_season(items: Items, job: Job) -> Items:
@@ -62,66 +182,11 @@ def in_season(items: Items, job: Job) -> Items:
     return replace(items, terms=terms, closing=held)
 
 
-def _shared_use(rows: pa.Table, batch: Batch, plan: GroupPlan, shared: list[Row]) -> list[dict[str, object]]:
-    """Rows of `USE`: what the plan uses, and what it would cost the group to go without."""
-    if not shared:
-        return []
-    stock = batch.expected_stock(plan.units[None])[0] if any(r.basis == "stock" for r in shared) else None
-    used = total_usage(shared, batch.terms, plan.units, stock)
-    barred = np.zeros((len(shared), batch.n, batch.horizon))
-    for k, row in enumerate(shared):
-        at = order_step(row, batch.terms, batch.horizon) if row.basis != "stock" else np.full(batch.n, row.step)
-        items = np.flatnonzero(at >= 0)
-        barred[k, items, at[items]] = np.inf
-    needed = np.flatnonzero(used > 0)
-    loss = np.zeros(len(shared))
-    if len(needed):
-        empty = np.zeros((len(needed), batch.n, batch.horizon))
-        priced = np.zeros((len(needed), batch.n, batch.periods)) if stock is not None else None
-        without = batch.solve(StepPrices(empty, barred[needed], priced)).cost.sum(axis=1)
-        loss[needed] = np.maximum(without - batch.appraise(plan.units[None]).sum(), 0.0)
-    charged = sum(plan.prices.get(row.label, 0.0) * use for row, use in zip(shared, used, strict=True))
-    common = {
-        "solve_group": rows["solve_group"][0].as_py(),
-        "n_items": rows.num_rows,
-        "weight": float(used.sum()),
-        "content_key": min(rows["content_key"].to_pylist()),
-        "objective": plan.objective,
-        "priced": plan.bound + float(charged),
-    }
-    return [
-        {
-            **common,
-            "first": at == 0,
-            "label": row.label,
-            "resource_kind": row.kind,
-            "measure": row.measure,
-            "amount": row.amount,
-            "used": float(use),
-            "urgency": float(lost / use) if use > 0 else 0.0,
-        }
-        for at, (row, use, lost) in enumerate(zip(shared, used, loss, strict=True))
-    ]
-
-
-def group_rows(rows: pa.Table, items: Items, job: Job) -> list[Row]:
-    """The group's own limits, what it was granted of shared ones, and shared prices."""
-    horizon = job.settings.horizon
-    own = json.loads(rows["resources"][0].as_py() or "[]")
-    granted = json.loads(rows["grants"][0].as_py() or "[]")
-    limits = expand(own, horizon) + expand(granted, horizon)
-    return limits + [
-        Row(row.name, row.kind, row.measure, row.step, row.amount, 0.0, float(job.prices[row.label]))
-        for row in shared_rows(items, job)
-        if job.prices.get(row.label)
-    ]
-
-
-def _solve(batch: Batch, limits: list[Row], job: Job, own: list[str]) -> GroupPlan:
+def _solve(batch: Batch, limits: list[Row], job: Job, own: list[str], start: Floats | None) -> GroupPlan:
     """The group's plan by the policy asked for, which may be each item's own."""
     names = set(own) if job.policy == AUTO else {job.policy}
     if names == {OPTIMAL}:
-        return _together(batch, limits, job)
+        return _together(batch, limits, job, start)
     asked = np.array(own if job.policy == AUTO else [job.policy] * batch.n)
     units = np.zeros((batch.n, batch.horizon))
     today = batch.terms.open(np.zeros((batch.n, 1), np.int64))[:, 0]
@@ -135,7 +200,7 @@ def _solve(batch: Batch, limits: list[Row], job: Job, own: list[str]) -> GroupPl
         return _by_rules(batch, limits, units, f"{_who(asked)} item by item")
     part = Batch(batch.state.take(rest), batch.forecast.take(rest), batch.terms.take(rest), batch.settings,
                  with_stock=any(row.basis == "stock" for row in limits))  # fmt: skip
-    planned = _together(part, left(limits, batch.terms, units), job)
+    planned = _together(part, left(limits, batch.terms, units), job, None if start is None else start[rest])
     units[rest] = planned.units
     made = _by_rules(batch, limits, units, f"{_who(asked)}, chosen by cost at past cutoffs")
     alone, binding = units.copy(), [""] * batch.n
@@ -153,10 +218,10 @@ def _who(asked: np.ndarray) -> str:
     return ", ".join(f"{n} by {name}" for name, n in zip(names.tolist(), counts.tolist(), strict=True))
 
 
-def _together(batch: Batch, limits: list[Row], job: Job) -> GroupPlan:
+def _together(batch: Batch, limits: list[Row], job: Job, start: Floats | None) -> GroupPlan:
     """All items with the group's limits; a solver that fails leaves the items' own plans and its words."""
     try:
-        return solve_group(batch, limits, job.effort)
+        return solve_group(batch, limits, job.effort, start)
     except SolverError as error:
         alone = batch.solve()
         cost = float(alone.cost.sum())

@@ -23,6 +23,8 @@ KINDS: dict[str, str] = {
 
 GATES = ("supplier_min", "truck")
 CAPACITIES = ("budget", "inbound", "storage")
+SHARE = " (share)"
+"""End of the name of a group's part of what all groups share."""
 MEASURES = ("value", "units", "weight", "volume")
 
 

@@ -39,7 +39,7 @@ Point = tuple[Floats, Floats]
 """Duals: (price of every row, link of every gate and item); see `Master.split_duals`."""
 
 
-def solve_group(batch: Batch, rows: list[Row], effort: Effort) -> GroupPlan:
+def solve_group(batch: Batch, rows: list[Row], effort: Effort, start: Floats | None = None) -> GroupPlan:
     """Plan a group.
 
     Models count the sales lost by the items' own best plans once, and further ones as if they were still to be served.
@@ -50,10 +50,11 @@ def solve_group(batch: Batch, rows: list[Row], effort: Effort) -> GroupPlan:
         rows: shared resources; those that no order can touch are ignored; rows with a price are charged, and the
             bound is then of plans that use no more of them than the plan found.
         effort: limits.
+        start: (n, h) units of a plan that is known; none that costs more is given back while it keeps the rows.
     """
     alone = batch.solve()
     own, cost = alone.units[0], float(alone.cost.sum())
-    plan = _solved(batch, rows, effort, own)
+    plan = _solved(batch, rows, effort, own, start)
     for _ in range(REFERENCES):
         said = float(batch.appraise(plan.units[None]).sum())
         if said - cost <= FAR * abs(cost):
@@ -63,14 +64,14 @@ def solve_group(batch: Batch, rows: list[Row], effort: Effort) -> GroupPlan:
         if abs(float(batch.appraise(plan.units[None]).sum()) - said) <= FAR * abs(said):
             batch.use(models)
             break
-        plan = _solved(batch, rows, effort, own)
+        plan = _solved(batch, rows, effort, own, plan.units)
     return plan
 
 
-def _solved(batch: Batch, rows: list[Row], effort: Effort, alone: Floats) -> GroupPlan:
+def _solved(batch: Batch, rows: list[Row], effort: Effort, alone: Floats, start: Floats | None) -> GroupPlan:
     """The plan by the batch's models as they are; `alone` (n, h) is what items would order by themselves."""
     active, relaxed = attainable(batch, [row for row in rows if row.price is None])
-    return _Group(batch, active, [row for row in rows if row.price is not None], effort).plan(relaxed, alone)
+    return _Group(batch, active, [row for row in rows if row.price is not None], effort).plan(relaxed, alone, start)
 
 
 class _Group:
@@ -89,9 +90,8 @@ class _Group:
         self.watched: list[int] = []
         self.master = Master(batch.n, [])
         self.bound = float(self.free.priced.sum())
-        self.rounds = 0
+        self.rounds, self.note = 0, ""
         self.share = self.gates = np.zeros(0)
-        self.note = ""
         self.schedules = Schedules(
             self.whole, self.columns, self._answer, self._made, Turns(self.whole, batch, self.base),
             lambda: self.left() - 0.3 * effort.time_limit,
@@ -102,10 +102,10 @@ class _Group:
         """Seconds left."""
         return self.effort.time_limit - (time.monotonic() - self.started)
 
-    def plan(self, relaxed: list[str], alone: Floats) -> GroupPlan:
+    def plan(self, relaxed: list[str], alone: Floats, start: Floats | None = None) -> GroupPlan:
         """Find plans, say how good they are."""
         if self.watched:
-            chosen, status = self._search()
+            chosen, status = self._search(start)
         else:
             chosen, status = np.arange(self.batch.n), "alone"
             self.note = "nothing shared binds" if self.rows else "nothing is shared"
@@ -126,16 +126,16 @@ class _Group:
             relaxed, self._words(status, gap), prices, binding(self.batch, rows, paid_at, units, alone),
         )  # fmt: skip
 
-    def _search(self) -> tuple[Ints, str]:
+    def _search(self, start: Floats | None) -> tuple[Ints, str]:
         """(n,) the column of each item and how it was found: columns, plans rounded from their mix, better plans."""
         self.columns.add(self._solve(seeds(self.batch, self.base, self.rows))[0])
         for _ in range(MORE_ROWS):
             self._generate()
-            broken = self._broken(self._largest()) - set(self.watched)
-            if not broken:
+            if not (broken := self._broken(self._largest()) - set(self.watched)):
                 break
             self._watch(broken)
         best = repair(self.whole, self.columns, self._largest())
+        best = best if start is None else self._better(self._made(start), best)
         for better in (self._fill, self._settle, self._reschedule, self._pick):
             if not self._close(best):
                 best = better(best)
