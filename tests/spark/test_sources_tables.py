@@ -255,6 +255,24 @@ def test_stock_terms_and_open_orders(folder: Folder) -> None:
     assert got["case_pack"].isna().all(), "what is not given is left for the rules"
 
 
+def test_open_orders_that_count_for_nothing_or_are_forgotten_are_told(folder: Folder) -> None:
+    sales = folder.write("sales.csv", GOOD)
+    text = "sku,due,pieces\na0,2024-01-14,5\na0,2024-01-12,-3\na1,2024-01-12,0\nzz,2024-01-12,4\na1,2022-05-01,2\n"
+    orders = folder.write("orders.csv", text)
+    frames = folder.load(
+        sales={"path": sales, "columns": MAPPED},
+        open_orders={"path": orders, "columns": {"product_id": "sku", "date": "due", "quantity": "pieces"}},
+    )
+    inventory = frames["inventory"].toPandas().set_index("series_id")
+    assert list(inventory.loc["a0@s1", "due_qty"]) == [5.0]
+    assert list(inventory.loc["a1@s1", "due_qty"]) == [2.0]
+    told = [note for note in folder.notes if orders in note]
+    assert len(told) == 3
+    assert "2 open orders without a positive quantity" in told[0]
+    assert "1 open orders name a product_id that sales do not have, e.g. zz" in told[1]
+    assert "1 open orders were due more than 30 days before the last sale, e.g. a1 of 2022-05-01" in told[2]
+
+
 @pytest.mark.parametrize(
     ("name", "text", "columns", "message"),
     [

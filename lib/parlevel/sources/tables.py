@@ -17,6 +17,7 @@ from parlevel.errors import DataError, SchemaError
 from parlevel.places import is_remote
 from parlevel.schemas import TABLES, contract
 from parlevel.sources.base import Cached, contract_frame, files_fingerprint, read_options, rows_frame
+from parlevel.sources.open_orders import open_order_notes, with_open_orders
 from parlevel.sources.user_files import BROKEN, fingerprint_files, first_look, local_files, open_file, require_columns
 from parlevel.sources.user_options import (
     ITEM_KEYS,
@@ -80,7 +81,9 @@ class UserTables(Cached):
                 frames[name] = self._table(name, df, series)
         if OPEN_ORDERS in raw:
             orders = self._keyed(OPEN_ORDERS, raw[OPEN_ORDERS], series)
-            frames["inventory"] = _with_open_orders(frames.get("inventory"), orders, series)
+            frames["inventory"] = with_open_orders(frames.get("inventory"), orders, series)
+            path = self._options.tables[OPEN_ORDERS].path
+            self.notes = (*self.notes, *open_order_notes(raw[OPEN_ORDERS], series, frames["sales"], path))
         for name in frames:
             if name in self._options.tables or name == "series":
                 self._check_keys(name, frames[name], frames)
@@ -284,17 +287,4 @@ def _no_match(name: str, df: DataFrame, series: DataFrame, keys: list[str]) -> D
     return DataError(
         f"{_where(name)}: not one row has a {' and '.join(keys)} that sales have. Here e.g. {some(df)}, in sales e.g. "
         f"{some(series)}. Map the column that holds the same names (leading zeros and upper case count)."
-    )
-
-
-def _with_open_orders(inventory: DataFrame | None, orders: DataFrame, series: DataFrame) -> DataFrame:
-    """Inventory with the open orders as arrays, by date."""
-    due = F.sort_array(F.collect_list(F.struct("date", "quantity"))).alias("due")
-    open_orders = orders.where("quantity > 0").groupBy("series_id").agg(due)
-    stock = inventory if inventory is not None else contract_frame(series, "inventory", assumed=F.lit(False))
-    return contract_frame(
-        stock.drop("due_dates", "due_qty").join(open_orders, "series_id", "left"),
-        "inventory",
-        due_dates=F.coalesce(F.col("due.date"), F.array().cast("array<date>")),
-        due_qty=F.coalesce(F.col("due.quantity"), F.array().cast("array<double>")),
     )
