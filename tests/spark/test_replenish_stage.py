@@ -39,7 +39,7 @@ def done(spark: SparkSession, tmp_path_factory, request: pytest.FixtureRequest):
     tables = written(spark, cfg, shop(spark, 14, limits=limits))
     with pytest.MonkeyPatch.context() as patch:
         if request.param == "by shares":
-            patch.setattr(replenish_solve, "FEW", 0)
+            patch.setattr(replenish_solve, "IN_TURN", 0)
         return tables, replenish.run(tables, cfg)
 
 

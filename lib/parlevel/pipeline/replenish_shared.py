@@ -204,15 +204,14 @@ def grants(use: DataFrame, used: list[Row], attempt: int) -> DataFrame:
     return shared.groupBy("solve_group").agg(F.to_json(F.array_sort(F.collect_list(share))).alias("grants"))
 
 
-def turns(use: DataFrame, least: float) -> DataFrame:
+def turns(use: DataFrame) -> DataFrame:
     """What each group brings to `take_turns`: (solve_group, turn as a JSON object).
 
     Args:
         use: columns `USE`.
-        least: no plans of all groups cost less together, money.
     """
     used = F.map_from_entries(F.array_sort(F.collect_list(F.struct("label", "used"))))
-    turn = F.struct(used.alias("used"), F.max("objective").alias("objective"), F.lit(least).alias("bound"))
+    turn = F.struct(used.alias("used"), F.max("objective").alias("objective"))
     return use.groupBy("solve_group").agg(F.to_json(turn).alias("turn"))
 
 

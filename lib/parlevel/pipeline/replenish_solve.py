@@ -26,7 +26,6 @@ from parlevel.pipeline.plays import parameters_of
 from parlevel.pipeline.replenish_overview import Overview, overview
 from parlevel.pipeline.replenish_rows import shared
 from parlevel.pipeline.replenish_shared import (
-    FEW,
     SharedPrices,
     bound,
     chain_row,
@@ -46,6 +45,8 @@ log = logging.getLogger(__name__)
 
 # Times that the groups are planned again because what all share was overdrawn.
 PLANS = 5
+# Series up to which groups take turns at what they share.
+IN_TURN = 500
 
 
 def transform(
@@ -73,19 +74,18 @@ def transform(
     plan = scratch.keep(solve(rows, job, seen.tasks()))
     free = used = totals(table_rows(plan, "shared_use"))
     if overdrawn(used):
-        if seen.n <= FEW and job.policy in (OPTIMAL, AUTO):
-            plan = _in_turn(rows, plan, free, prices, job, scratch)
+        if seen.n <= IN_TURN and job.policy in (OPTIMAL, AUTO):
+            plan, used = _in_turn(rows, plan, free, prices, job, scratch)
         else:
-            plan = _shared_out(rows, plan, free, job, seen, scratch)
-        used = totals(table_rows(plan, "shared_use"))
+            plan, used = _shared_out(rows, plan, free, job, seen, scratch)
     nothing = prices.fits and used is free
     return plan, None if nothing else chain_row(rows.sparkSession, used, free, prices, time.monotonic() - started, cfg)
 
 
 def _shared_out(
     rows: DataFrame, plan: DataFrame, free: list[Row], job: Job, seen: Overview, scratch: Scratch
-) -> DataFrame:
-    """The plan when groups that together overdraw a limit have planned again with shares of it."""
+) -> tuple[DataFrame, list[Row]]:
+    """The plan and its totals when groups that together overdraw a limit have planned again with shares of it."""
     used = free
     for attempt in range(PLANS - 1):
         over = overdrawn(used)
@@ -99,18 +99,20 @@ def _shared_out(
         again = rows.drop("grants").join(F.broadcast(granted), "solve_group")
         plan = _replaced(plan, scratch.keep(solve(again, job, tasks)), granted)
         used = totals(table_rows(plan, "shared_use"))
-    return plan
+    return plan, used
 
 
 def _in_turn(
     rows: DataFrame, plan: DataFrame, free: list[Row], prices: SharedPrices, job: Job, scratch: Scratch
-) -> DataFrame:
-    """The plan when groups have taken turns; each waits for the one before, so it is for few series and one task."""
+) -> tuple[DataFrame, list[Row]]:
+    """The plan and its totals when groups have taken turns; each waits for the one before, so one task has them all."""
     log.info("shared limits overdrawn in %d periods: groups plan again one after another", len(overdrawn(free)))
-    turn = turns(table_rows(plan, "shared_use"), bound(free, prices))
+    turn = turns(table_rows(plan, "shared_use"))
     asked = rows.join(F.broadcast(turn), "solve_group").withColumn("_part", F.lit(0))
-    made = scratch.keep(apply_groups(asked, ["_part"], partial(_take_turns, job=job), OUTPUT, partitions=1))
-    return _replaced(plan, made, made.select("solve_group").distinct())
+    fn = partial(_take_turns, job=job, least=bound(free, prices))
+    made = scratch.keep(apply_groups(asked, ["_part"], fn, OUTPUT, partitions=1))
+    plan = _replaced(plan, made, made.select("solve_group").distinct())
+    return plan, totals(table_rows(plan, "shared_use"))
 
 
 def _replaced(plan: DataFrame, made: DataFrame, groups: DataFrame) -> DataFrame:
@@ -119,8 +121,8 @@ def _replaced(plan: DataFrame, made: DataFrame, groups: DataFrame) -> DataFrame:
     return kept.unionByName(made)
 
 
-def _take_turns(table: pa.Table, *, job: Job) -> pa.Table:
-    made = [group_rows(part, part.plan_report["solve_group"][0]) for part in take_turns(table, job)]
+def _take_turns(table: pa.Table, *, job: Job, least: float) -> pa.Table:
+    made = [group_rows(part, part.plan_report["solve_group"][0]) for part in take_turns(table, job, least)]
     return pa.concat_tables(made) if made else arrow_schema(OUTPUT).empty_table()
 
 

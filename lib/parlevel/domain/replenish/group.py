@@ -66,11 +66,12 @@ class Group:
         self.own = [limit for name in ("resources", "grants") for limit in self._given(name)]
         self.shared = shared_rows(self.items, job)
         self._known = known = np.flatnonzero(self.items.known)
-        self._stocked = any(row.basis == "stock" for row in (*self.own, *self.shared))
+        self._stored = any(row.basis == "stock" for row in self.shared)
+        stocked = self._stored or any(row.basis == "stock" for row in self.own)
         self.batch = None
         if len(known):
             some = self.items.state.take(known), self.items.forecast.take(known), self.items.terms.take(known)
-            self.batch = Batch(*some, job.settings, with_stock=self._stocked)
+            self.batch = Batch(*some, job.settings, with_stock=stocked)
         self._first = self.batch.models if self.batch else []
         self._limits = self.own
 
@@ -111,7 +112,8 @@ class Group:
         """(r,) what a plan uses of the shared rows."""
         if self.batch is None:
             return np.zeros(len(self.shared))
-        return total_usage(self.shared, self.batch.terms, plan.units, self._stock(plan))
+        stock = self.batch.expected_stock(plan.units[None])[0] if self._stored else None
+        return total_usage(self.shared, self.batch.terms, plan.units, stock)
 
     def tables(self, plan: GroupPlan, seconds: float) -> GroupTables:
         """Rows of the tables of the last plan, which took so many seconds."""
@@ -121,10 +123,6 @@ class Group:
         return tables(
             self._rows, self.items, plan, known, found, self._limits, self._job, seconds, self._use_rows(plan)
         )
-
-    def _stock(self, plan: GroupPlan) -> Floats | None:
-        stored = self.batch is not None and any(row.basis == "stock" for row in self.shared)
-        return self.batch.expected_stock(plan.units[None])[0] if self.batch is not None and stored else None
 
     def _use_rows(self, plan: GroupPlan) -> list[dict[str, object]]:
         """Rows of `USE`: what the plan uses, and what it would cost the group to go without."""
@@ -166,8 +164,7 @@ class Group:
             items = np.flatnonzero(at >= 0)
             barred[k, items, at[items]] = np.inf
         empty = np.zeros((len(needed), batch.n, batch.horizon))
-        stored = any(row.basis == "stock" for row in self.shared)
-        priced = np.zeros((len(needed), batch.n, batch.periods)) if stored else None
+        priced = np.zeros((len(needed), batch.n, batch.periods)) if self._stored else None
         without = batch.solve(StepPrices(empty, barred[needed], priced)).cost.sum(axis=1)
         loss[needed] = np.maximum(without - batch.appraise(plan.units[None]).sum(), 0.0)
         return loss

@@ -52,30 +52,29 @@ class _Member:
     made: GroupTables | None = None
 
 
-def take_turns(rows: pa.Table, job: Job) -> list[GroupTables]:
+def take_turns(rows: pa.Table, job: Job, bound: float) -> list[GroupTables]:
     """New plans of the groups whose plans change.
 
     Args:
         rows: as for `plan_group`, of several groups; and in `turn`, the same in all rows of a group, a JSON object:
-            `used`, label of a shared row -> what the group's plan at the prices uses of it; its `objective`; `bound`:
-            no plans of all groups cost less together.
+            `used`, label of a shared row -> what the group's plan at the prices uses of it; and its `objective`.
         job: what all groups share, with its prices.
+        bound: no plans of all groups cost less together, money.
     """
-    return _Table(rows, job).play()
+    return _Circle(rows, job, bound).play()
 
 
-class _Table:
-    """The groups around what they share."""
+class _Circle:
+    """The groups that share something, and what each has of it."""
 
-    def __init__(self, rows: pa.Table, job: Job) -> None:
-        self._started, self._job = time.monotonic(), job
+    def __init__(self, rows: pa.Table, job: Job, bound: float) -> None:
+        self._started, self._job, self._bound = time.monotonic(), job, bound
         names = rows["solve_group"].to_pylist()
         written = dict(zip(names, rows["turn"].to_pylist(), strict=True))
         turns: dict[str, Any] = {name: json.loads(turn) for name, turn in written.items()}
         groups = [Group(rows.filter(pc.equal(rows["solve_group"], name)), job) for name in turns]
         amounts = {row.label: row.amount for group in groups for row in group.shared}
         self._labels, self._amount = list(amounts), np.array(list(amounts.values()))
-        self._bound = float(next(iter(turns.values()))["bound"])
         members = [self._member(group, turns[group.name]) for group in groups if group.batch is not None]
         # Ties are broken by content: names must not decide who comes first.
         self._members = sorted(members, key=lambda member: (-member.loss, member.group.content_key))
